@@ -1,0 +1,109 @@
+# Everything starts here: `make` lists the targets. Needed: make and Python 3.11 or newer.
+#   make setup PYTHON=/path/to/python3.11     another interpreter
+#   make setup VENV=/path/to/environment      another place
+
+SHELL := bash
+.DEFAULT_GOAL := help
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+EDITION ?= offline
+OUT ?= runs/$(EDITION)
+
+# The first that is new enough; 3.11 before the others, because the lock is made for it.
+ifeq ($(origin PYTHON),undefined)
+PYTHON := $(shell for python in python3.11 python3 python3.12 python3.13 python; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$python && break; done)
+endif
+
+PIP := PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
+# Of pip's many lines, the ones that say how far it is: large downloads and the last steps.
+PROGRESS := awk '/Downloading .*\([0-9.]+ [MG]B\)/ {sub(/.*\//, "Downloading "); sub(/^ */, "  "); print; fflush()} \
+	/^Installing collected/ {print "  Installing ..."; fflush()}'
+
+.PHONY: help setup run lab test bench train nb lock clean
+
+help:  ## This list
+	@echo "Multimodal RAG with Milvus. Targets:"
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMP)  ## Make .venv with the locked packages (minutes and about 7 GB, once)
+
+run: setup  ## Run notebooks 01-04 with the offline edition; results in runs/offline/index.html
+	$(BIN)/python -m rag_lib.run --edition $(EDITION) --out $(OUT)
+
+lab: setup  ## Open the notebooks in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+test: setup  ## Lint, then the tests, then every notebook again, its outputs compared with the committed ones
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg notebooks
+
+bench: setup  ## The speed comparisons
+	$(BIN)/python -m pytest tests/benchmarks -s -m slow
+
+train: setup  ## Train the pocket model anew, as its model card says
+	$(BIN)/python -m rag_lib.training
+
+nb: setup  ## Run the committed notebooks in place and clean their outputs, before a commit
+	$(BIN)/python -m rag_lib.run --inplace
+
+lock:  ## Resolve the dependencies of pyproject.toml anew into requirements.lock (Linux, Python 3.11)
+	@$(CHECK_PYTHON)
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) or sys.platform != "linux")' \
+		|| { echo "The lock is for Python 3.11 on Linux: run 'make lock' there." >&2; exit 1; }
+	@echo "Resolving (a minute or two, nothing is installed) ..."
+	@report=$$(mktemp) && trap 'rm -f $$report' EXIT && \
+	"$(PYTHON)" -m pip install --dry-run --ignore-installed --quiet --quiet --report $$report . && \
+	"$(PYTHON)" -c "$$LOCK" $$report > requirements.lock.new && mv requirements.lock.new requirements.lock && \
+	echo "requirements.lock names $$(grep -c == requirements.lock) packages; try it: make clean test"
+
+clean:  ## Remove .venv and what runs have left in runs/; data/ stays
+	rm -rf $(VENV) runs .pytest_cache .ruff_cache build dist *.egg-info
+
+define CHECK_PYTHON
+if [ -z "$(PYTHON)" ]; then \
+	echo "Python 3.11 or newer was not found (python3 is $$(python3 --version 2>&1)). Install it, or name it:" \
+		"make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3.11" >&2; exit 1; fi; \
+"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	echo "'$(PYTHON)' is $$("$(PYTHON)" --version 2>/dev/null || echo "no program"), but Python 3.11 or newer is needed. Name another:" \
+		"make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3.11" >&2; exit 1; }
+endef
+
+# The stamp is written last: an interrupted setup goes on where it stopped.
+$(STAMP): requirements.lock pyproject.toml
+	@$(CHECK_PYTHON)
+	@"$(PYTHON)" -m venv "$(VENV)"
+	@if "$(BIN)/python" -c "$$LOCK_FITS"; then \
+		echo "Installing the packages of requirements.lock into $(VENV) (about 7 GB; some minutes) ..."; \
+		set -o pipefail; $(PIP) install -r requirements.lock | $(PROGRESS); \
+	else \
+		echo "The lock is for Python 3.11 on Linux (x86_64); here the newest fitting packages are taken instead ..."; \
+		set -o pipefail; $(PIP) install -e . | $(PROGRESS); \
+	fi
+	@$(PIP) install --quiet --no-deps -e .
+	@"$(BIN)/python" -c 'import cv2' 2>/dev/null || { \
+		echo "opencv-python does not load here (its windows need libGL): the same without windows takes its place."; \
+		$(PIP) install --quiet --no-deps --force-reinstall \
+			"opencv-python-headless==$$($(PIP) show opencv-python | sed -n 's/^Version: //p')"; \
+		"$(BIN)/python" -c 'import cv2'; }
+	@touch "$@"
+	@echo "Ready: $(VENV)"
+
+define LOCK_FITS
+import platform, sys
+sys.exit((sys.version_info[:2], sys.platform, platform.machine()) != ((3, 11), "linux", "x86_64"))
+endef
+export LOCK_FITS
+
+define LOCK
+import json, re, sys
+packages = [entry["metadata"] for entry in json.load(open(sys.argv[1]))["install"]]
+normal = {re.sub("[-_.]+", "-", p["name"]).lower(): p["version"].split("+")[0] for p in packages}
+print("# The exact packages that were tested: Python 3.11, Linux, x86_64. Made by 'make lock' from pyproject.toml.")
+print("\n".join(f"{name}=={version}" for name, version in sorted(normal.items()) if name != "rag-lib"))
+endef
+export LOCK

@@ -1,0 +1,29 @@
+"""Where generated files live, whatever folder a notebook or a command is started from."""
+
+import os
+from pathlib import Path
+
+
+def home() -> Path:
+    """The folder under which `data/` and `runs/` are made.
+
+    `RAG_HOME` if it is set; else the checkout that holds this package; else (an installed package, as in
+    Colab) the current folder.
+    """
+    if os.environ.get("RAG_HOME"):
+        return Path(os.environ["RAG_HOME"]).expanduser().resolve()
+    checkout = Path(__file__).resolve().parent.parent
+    return checkout if (checkout / "pyproject.toml").exists() else Path.cwd()
+
+
+def data_dir() -> Path:
+    """The git-ignored folder of catalogs and databases; made on demand."""
+    path = home() / "data"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def resolve(path: str | Path) -> Path:
+    """A relative path as the notebooks' parameters mean it: below `home()`, not below the current folder."""
+    path = Path(path).expanduser()
+    return path if path.is_absolute() else home() / path

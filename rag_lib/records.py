@@ -1,0 +1,100 @@
+"""The plain records that flow between the parts: Item -> Hit -> Ranking, with Query and Catalog beside them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rag_lib.errors import RagError
+
+
+@dataclass(frozen=True)
+class Item:
+    """One picture of a catalog.
+
+    `image_id`: hash of the file's content, so that the same picture has the same id wherever it lies.
+    `metadata`: category, theme, color (str), price (float) and whatever else the catalog knows.
+    """
+
+    image_id: str
+    path: Path
+    title: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Skipped(NamedTuple):
+    """A file that was left out, and why: never dropped in silence."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Items to search in and pictures to search with.
+
+    `name`: short and safe for a collection's name, e.g. "drawn". `root`: the folder below which the items lie.
+    `query_pictures`: name -> path of pictures that are no items.
+    """
+
+    name: str
+    root: Path
+    items: tuple[Item, ...]
+    query_pictures: Mapping[str, Path] = field(default_factory=dict)
+    skipped: tuple[Skipped, ...] = ()
+
+
+@dataclass(frozen=True)
+class Query:
+    """What the user gives: a picture (a path or a PIL image), an instruction, or both (a composed query)."""
+
+    image: Any = None
+    text: str | None = None
+
+    def __post_init__(self):
+        text = (self.text or "").strip()
+        if self.image is None and not text:
+            raise RagError("The query is empty: give a picture, an instruction, or both.")
+        object.__setattr__(self, "text", text or None)
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A candidate found by the search. `rank`: from 1. `score`: cosine, -1 to 1, higher is nearer."""
+
+    rank: int
+    score: float
+    item: Item
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What speaks for or against one candidate, as short phrases.
+
+    `keeps`: what it keeps of the query picture; `changes`: what it changes as the instruction asks;
+    `violates`: where it goes against either.
+    """
+
+    keeps: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    violates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """A reranker's answer.
+
+    `hits`: a permutation of what was given, best first; each Hit keeps the rank and score of the search.
+    `reason`: why the first is the best. `evidence`: image_id -> Evidence. `repairs`: kind -> count of what had to
+    be mended in a model's reply (wrong form, duplicate, unknown, missing). `usage`: seconds, attempts, tokens.
+    """
+
+    hits: tuple[Hit, ...]
+    reason: str = ""
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    repairs: Mapping[str, int] = field(default_factory=dict)
+    usage: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def best(self) -> Hit:
+        return self.hits[0]
