@@ -1,0 +1,204 @@
+import io
+import os
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rag_lib import images
+from rag_lib.errors import RagError
+from rag_lib.images import ImageError, content_id, list_images, open_image, thumbnail
+
+RED, BLUE = (255, 0, 0), (0, 0, 255)
+
+
+def halves(width=40, height=20, left=RED, right=BLUE) -> Image.Image:
+    image = Image.new("RGB", (width, height), right)
+    image.paste(left, (0, 0, width // 2, height))
+    return image
+
+
+def near(pixel, color, tolerance=12) -> bool:
+    return all(abs(a - b) <= tolerance for a, b in zip(pixel, color, strict=True))
+
+
+def noise(size=(200, 150)) -> Image.Image:
+    pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    return Image.fromarray(pixels)
+
+
+@pytest.mark.parametrize("suffix", images.SUFFIXES)
+def test_every_format_opens_as_rgb(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    halves().save(path)
+    image = open_image(path)
+    assert (image.mode, image.size) == ("RGB", (40, 20))
+    assert near(image.getpixel((8, 10)), RED) and near(image.getpixel((32, 10)), BLUE)
+
+
+@pytest.mark.parametrize("suffix", images.SUFFIXES)
+def test_a_truncated_file_raises(tmp_path, suffix):
+    path = tmp_path / f"cut{suffix}"
+    noise().save(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) * 6 // 10])
+    with pytest.raises(ImageError, match=f"'cut{suffix}'") as caught:
+        open_image(path)
+    assert str(tmp_path) not in str(caught.value)
+    path.write_bytes(whole[:3])
+    with pytest.raises(ImageError, match="not a picture"):
+        open_image(path)
+
+
+def test_faults_name_the_file_and_the_reason(tmp_path):
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "text.jpg").write_text("not a picture at all")
+    halves().save(tmp_path / "really.tiff")
+    os.rename(tmp_path / "really.tiff", tmp_path / "tiff.png")
+    cases = {
+        "empty.jpg": "empty",
+        "text.jpg": "not a picture",
+        "tiff.png": "not a picture in one of the formats",
+        "missing.jpg": "no such file",
+        "": "folder",
+    }
+    for name, reason in cases.items():
+        with pytest.raises(ImageError, match=reason) as caught:
+            open_image(tmp_path / name)
+        assert str(tmp_path) + "/" not in str(caught.value)
+        assert name in str(caught.value) and not caught.value.reason.startswith("The picture")
+    for odd in ("nul\0byte.jpg", "x" * 5000 + ".jpg"):
+        with pytest.raises(ImageError):
+            open_image(odd)
+    with pytest.raises(ImageError, match="not int"):
+        open_image(7)
+
+
+def test_a_decompression_bomb_is_an_error_without_a_warning(tmp_path, monkeypatch):
+    path = tmp_path / "bomb.png"
+    Image.new("1", (12_000, 8_000)).save(path)
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        with pytest.raises(ImageError, match="too large"):
+            open_image(path)
+    assert not seen
+    huge = tmp_path / "huge.png"
+    Image.new("1", (20_000, 10_000)).save(huge)
+    with pytest.raises(ImageError, match="too large"):
+        open_image(huge)
+
+
+def test_exif_orientation_is_applied(tmp_path):
+    path = tmp_path / "phone.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown after a turn of 90 degrees clockwise: what was left comes to the top
+    halves(400, 200).save(path, exif=exif, quality=95)
+    for max_edge in (None, 50):
+        image = open_image(path, max_edge=max_edge)
+        assert image.size == ((200, 400) if max_edge is None else (25, 50))
+        assert near(image.getpixel((10, 5)), RED) and near(image.getpixel((10, image.height - 5)), BLUE)
+
+
+def test_transparency_becomes_white(tmp_path):
+    clear = Image.new("RGBA", (10, 10), (255, 0, 0, 0))
+    clear.putpixel((0, 0), (255, 0, 0, 255))
+    clear.putpixel((1, 0), (255, 0, 0, 128))
+    clear.save(tmp_path / "a.png")
+    image = open_image(tmp_path / "a.png")
+    assert image.getpixel((0, 0)) == RED
+    assert near(image.getpixel((1, 0)), (255, 127, 127), 2)
+    assert image.getpixel((5, 5)) == (255, 255, 255)
+
+    palette = Image.new("P", (4, 4), 1)
+    palette.putpalette([0, 255, 0, 255, 0, 0])
+    palette.putpixel((0, 0), 0)
+    palette.save(tmp_path / "p.png", transparency=1)
+    image = open_image(tmp_path / "p.png")
+    assert image.getpixel((0, 0)) == (0, 255, 0) and image.getpixel((2, 2)) == (255, 255, 255)
+
+    Image.new("LA", (4, 4), (0, 0)).save(tmp_path / "la.png")
+    assert open_image(tmp_path / "la.png").getpixel((0, 0)) == (255, 255, 255)
+
+
+def test_unusual_modes_keep_their_colors(tmp_path):
+    Image.fromarray(np.full((4, 4), 32_896, dtype=np.uint16)).save(tmp_path / "deep.png")
+    assert open_image(tmp_path / "deep.png").getpixel((0, 0)) == (128, 128, 128)
+    Image.new("CMYK", (16, 16), (0, 255, 255, 0)).save(tmp_path / "cmyk.jpg", quality=95)
+    assert near(open_image(tmp_path / "cmyk.jpg").getpixel((8, 8)), RED)
+    halves().convert("P").save(tmp_path / "p.png")
+    assert near(open_image(tmp_path / "p.png").getpixel((3, 3)), RED)
+    Image.new("L", (4, 4), 77).save(tmp_path / "l.jpg")
+    assert near(open_image(tmp_path / "l.jpg").getpixel((1, 1)), (77, 77, 77), 2)
+    Image.new("1", (4, 4), 1).save(tmp_path / "bit.bmp")
+    assert open_image(tmp_path / "bit.bmp").getpixel((1, 1)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp", ".png"])
+def test_animated_pictures_give_their_first_frame(tmp_path, suffix):
+    path = tmp_path / f"moving{suffix}"
+    Image.new("RGB", (8, 8), RED).save(path, save_all=True, append_images=[Image.new("RGB", (8, 8), BLUE)])
+    assert near(open_image(path).getpixel((4, 4)), RED)
+
+
+def test_a_pil_image_is_taken_and_not_changed():
+    image = Image.new("RGBA", (300, 100), (255, 0, 0, 255))
+    small = open_image(image, max_edge=30)
+    assert (small.mode, small.size) == ("RGB", (30, 10))
+    assert (image.mode, image.size) == ("RGBA", (300, 100))
+    rgb = Image.new("RGB", (4, 4))
+    assert open_image(rgb) is not rgb
+
+
+def test_a_truncated_pil_image_raises():
+    data = io.BytesIO()
+    noise().save(data, "JPEG")
+    with pytest.raises(ImageError, match="truncated"):
+        open_image(Image.open(io.BytesIO(data.getvalue()[:2000])))
+
+
+def test_thumbnail_keeps_the_aspect_ratio_and_never_enlarges(tmp_path):
+    path = tmp_path / "wide.jpg"
+    halves(1600, 400).save(path)
+    assert thumbnail(path, 200).size == (200, 50)
+    assert thumbnail(halves(20, 10), 200).size == (20, 10)
+    assert thumbnail(halves(3000, 2), 30).size == (30, 1)
+    with pytest.raises(ImageError, match="at least 1"):
+        thumbnail(path, 0)
+
+
+def test_draft_mode_shows_the_same_picture(tmp_path):
+    path = tmp_path / "big.jpg"
+    image = Image.linear_gradient("L").resize((2000, 1600), Image.Resampling.BICUBIC).convert("RGB")
+    image.save(path, quality=95)
+    exact = open_image(path).resize((100, 80), Image.Resampling.BICUBIC)
+    gap = np.abs(np.asarray(open_image(path, max_edge=100), int) - np.asarray(exact, int))
+    assert gap.max() <= 4
+
+
+def test_list_is_recursive_sorted_and_leaves_out_hidden_and_other_files(tmp_path):
+    names = ["b.JPG", "a/z.png", "a.webp", "a/.hidden.png", ".git/x.jpg", "notes.txt", "B.gif", "a/b/c.jpeg"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "folder.jpg").mkdir()
+    found = [path.relative_to(tmp_path).as_posix() for path in list_images(tmp_path)]
+    assert found == ["B.gif", "a.webp", "a/b/c.jpeg", "a/z.png", "b.JPG"]
+
+
+def test_list_accepts_an_empty_folder_and_refuses_others(tmp_path):
+    assert list_images(tmp_path) == []
+    with pytest.raises(RagError, match="was not found"):
+        list_images(tmp_path / "none")
+    (tmp_path / "file").touch()
+    with pytest.raises(RagError, match="is a file"):
+        list_images(tmp_path / "file")
+
+
+def test_content_id_follows_the_bytes(tmp_path):
+    for name, data in {"a": b"abc", "b": b"abc", "c": b"abd"}.items():
+        (tmp_path / name).write_bytes(data)
+    assert content_id(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223"
+    assert content_id(tmp_path / "b") == content_id(tmp_path / "a") != content_id(tmp_path / "c")
+    with pytest.raises(ImageError, match="no such file"):
+        content_id(tmp_path / "none.jpg")
