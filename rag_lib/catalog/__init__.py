@@ -1,0 +1,70 @@
+"""Where items come from: a catalog's name, or a folder of your own pictures, in; a `records.Catalog` out."""
+
+import difflib
+from pathlib import Path
+
+from rag_lib.catalog.folder import load_folder
+from rag_lib.errors import RagError
+from rag_lib.paths import resolve
+from rag_lib.records import Catalog
+
+NAMES = ("drawn", "amazon")
+
+__all__ = ["NAMES", "load_catalog", "load_folder", "query_picture"]
+
+
+def load_catalog(name: str | Path, *, folder: str | Path | None = None, seed: int = 0) -> Catalog:
+    """The catalog `name`: "drawn" (drawn here on first use), "amazon" (downloaded on first use), or a folder's path.
+
+    `folder`: where the drawn catalog is kept, or where the Amazon archive or its unpacked folder lies, if not in the
+    usual place. `seed`: of the drawn catalog. A relative path is meant below the project's home. Raises RagError.
+    """
+    given = str(name).strip()
+    if given == "drawn":
+        from rag_lib.catalog.drawn import load_drawn
+
+        return load_drawn(folder=folder, seed=seed)
+    if given == "amazon":
+        from rag_lib.catalog.amazon import load_amazon
+
+        return load_amazon(folder)
+    if given and resolve(given).is_dir():
+        return load_folder(resolve(given))
+    raise RagError(
+        f"There is no catalog '{given}': expected {' or '.join(repr(known) for known in NAMES)}, "
+        f"or a folder of pictures.{_nearest(given)}"
+    )
+
+
+def query_picture(catalog: Catalog, name: str) -> Path | None:
+    """The picture that a notebook's `query_image` means: a name of the catalog's query pictures, or a file's path.
+
+    None for the empty name: the query is the instruction alone. Raises RagError for a name that is neither.
+    """
+    if not name:
+        return None
+    if name in catalog.query_pictures:
+        return catalog.query_pictures[name]
+    if resolve(name).is_file():
+        return resolve(name)
+    close = difflib.get_close_matches(name, catalog.query_pictures, n=1)
+    hint = f" Did you mean '{close[0]}'?" if close else ""
+    known = ", ".join(catalog.query_pictures) or "none"
+    raise RagError(
+        f"There is no query picture '{name}': expected the path of an image, or one of this catalog's: {known}.{hint}"
+    )
+
+
+def _nearest(given: str) -> str:
+    """A hint at what was probably meant: a known name, or a folder that lies beside the missing one."""
+    if not given:
+        return ""
+    close = difflib.get_close_matches(given.lower(), NAMES, n=1)
+    if not close and (parent := resolve(given).parent).is_dir():
+        beside = {path.name.lower(): path.name for path in parent.iterdir() if path.is_dir()}
+        close = [Path(given).with_name(beside[key]).as_posix() for key in _like(Path(given).name, beside)]
+    return f" Did you mean '{close[0]}'?" if close else ""
+
+
+def _like(name: str, names) -> list[str]:
+    return difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.7)

@@ -1,0 +1,30 @@
+"""The drawn world: product pictures and query pictures from a random generator and the names of a look.
+
+draw_product(rng, "toaster", "leopard", "natural")      a toaster with leopard print
+draw_query_picture(rng, "leopard", "natural")           a leopard, no product
+"""
+
+from rag_lib.catalog.drawing.palette import (
+    CATEGORIES,
+    COLORED_THEMES,
+    COLORS,
+    LOOKS,
+    NATURAL,
+    NATURAL_THEMES,
+    THEMES,
+)
+from rag_lib.catalog.drawing.products import draw_product
+from rag_lib.catalog.drawing.scenes import QUERY_KINDS, draw_query_picture
+
+__all__ = [
+    "CATEGORIES",
+    "COLORED_THEMES",
+    "COLORS",
+    "LOOKS",
+    "NATURAL",
+    "NATURAL_THEMES",
+    "QUERY_KINDS",
+    "THEMES",
+    "draw_product",
+    "draw_query_picture",
+]

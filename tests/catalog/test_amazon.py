@@ -1,0 +1,229 @@
+import io
+import re
+import tarfile
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rag_lib.catalog import load_catalog
+from rag_lib.catalog.amazon import load_amazon
+from rag_lib.catalog.download import download
+from rag_lib.errors import RagError
+
+COUNT = 6
+
+
+def picture(number: int) -> bytes:
+    data = io.BytesIO()
+    pixels = np.random.default_rng(number).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(data, "JPEG")
+    return data.getvalue()
+
+
+def archive(count=COUNT, extra=(), leopard=True) -> bytes:
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w:gz") as tar:
+        members = [(f"images_folder/images/5{number}Gj1-RL._AC_.jpg", picture(number)) for number in range(count)]
+        members += [("images_folder/leopard.jpg", picture(99))] if leopard else []
+        for name, content in [*members, *extra]:
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return data.getvalue()
+
+
+class Server(ThreadingHTTPServer):
+    """Sends `content`; cuts the connection after `cuts.pop(0)` bytes of a reply while there are any."""
+
+    content, cuts, ranges, status, requests = b"", (), True, 200, ()
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}/subset.tar.gz"
+        self.cuts, self.requests = [], []
+
+    def handle_error(self, request, client_address):
+        pass
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        asked = self.headers.get("Range")
+        self.server.requests.append(asked)
+        start = int(re.match(r"bytes=(\d+)-", asked)[1]) if asked and self.server.ranges else 0
+        if self.server.status != 200 or start >= len(self.server.content):
+            self.send_error(self.server.status if self.server.status != 200 else 416)
+            return
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(self.server.content) - start))
+        self.end_headers()
+        self.wfile.write(self.server.content[start:][: self.server.cuts.pop(0) if self.server.cuts else None])
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAG_HOME", str(tmp_path))
+    monkeypatch.delenv("RAG_AMAZON_ARCHIVE", raising=False)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    return tmp_path
+
+
+@pytest.fixture
+def server():
+    server = Server()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def load(server=None, **options):
+    options = {"min_images": COUNT, "pause": 0.0} | options
+    return load_amazon(url=server.url if server else "http://127.0.0.1:9/x.tar.gz", **options)
+
+
+def leftovers(home) -> set[str]:
+    return {path.name for path in (home / "data" / "amazon").iterdir()} - {"images_folder", "archive.txt"}
+
+
+def test_it_is_downloaded_once_and_unpacked(home, server):
+    server.content = archive()
+    catalog = load(server)
+    assert (catalog.name, len(catalog.items), list(catalog.query_pictures)) == ("amazon", COUNT, ["leopard"])
+    assert catalog.items[0].title == "50Gj1-RL" and catalog.items[0].path.read_bytes() == picture(0)
+    assert catalog.query_pictures["leopard"].is_file()
+    assert leftovers(home) == set()
+    assert load(server) == catalog and server.requests == [None]
+
+
+def test_a_cut_connection_is_resumed(home, server):
+    server.content = archive()
+    server.cuts = [5_000, 3_000]
+    assert len(load(server).items) == COUNT
+    assert server.requests == [None, "bytes=5000-", "bytes=8000-"]
+
+
+def test_a_later_call_resumes_what_an_earlier_one_left(home, server):
+    server.content = archive()
+    server.cuts = [5_000]
+    with pytest.raises(RagError, match="cut after 5,000 of"):
+        load(server, attempts=1)
+    assert leftovers(home) == {"subset.tar.gz.part"}
+    assert len(load(server, attempts=1).items) == COUNT
+    assert server.requests[-1] == "bytes=5000-"
+
+
+def test_a_server_without_ranges_starts_again(home, server):
+    server.content, server.ranges, server.cuts = archive(), False, [5_000]
+    assert len(load(server).items) == COUNT
+
+
+def test_a_stale_part_that_is_too_long_is_thrown_away(home, server):
+    server.content = archive()
+    part = home / "data" / "amazon" / "subset.tar.gz.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"x" * (len(server.content) + 10))
+    assert len(load(server).items) == COUNT
+
+
+def test_no_network_names_the_remedies(home):
+    with pytest.raises(RagError, match=r'from 127\.0\.0\.1 .*catalog="drawn".*RAG_AMAZON_ARCHIVE') as caught:
+        load(attempts=2)
+    assert caught.value.__cause__ is None and str(home) not in str(caught.value)
+
+
+def test_client_errors_are_not_repeated_but_server_errors_are(home, server):
+    server.status = 404
+    with pytest.raises(RagError, match="HTTP 404"):
+        load(server)
+    assert len(server.requests) == 1
+    server.status = 503
+    with pytest.raises(RagError, match="HTTP 503"):
+        load(server, attempts=3)
+    assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"<html>Please log in</html>", archive()[:-2000], archive(count=2), archive(leopard=False)],
+    ids=["html", "truncated", "too few", "no leopard"],
+)
+def test_wrong_content_is_refused_and_leaves_nothing(home, server, content):
+    server.content = content
+    with pytest.raises(RagError, match='catalog="drawn"'):
+        load(server)
+    assert [path.name for path in (home / "data" / "amazon").iterdir()] == []
+    server.content = archive()
+    assert len(load(server).items) == COUNT
+
+
+def hostile(kind: str) -> bytes:
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w:gz") as tar:
+        info = tarfile.TarInfo("images_folder/images/a.jpg")
+        if kind == "traversal":
+            info.name = "images_folder/../../../escaped.jpg"
+            info.size = 3
+            tar.addfile(info, io.BytesIO(b"bad"))
+        else:
+            info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+            tar.addfile(info)
+    return data.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["traversal", "link"])
+def test_a_hostile_archive_writes_nothing_outside(home, kind):
+    (home / "x.tar.gz").write_bytes(hostile(kind))
+    with pytest.raises(RagError, match="outside" if kind == "traversal" else "link"):
+        load(source="x.tar.gz")
+    assert not list(home.rglob("escaped.jpg")) and not (home.parent / "escaped.jpg").exists()
+    assert leftovers(home) == set()
+
+
+def test_an_archive_at_hand_needs_no_network(home, monkeypatch):
+    (home / "copy.tar.gz").write_bytes(archive())
+    catalog = load(source=home / "copy.tar.gz")
+    assert len(catalog.items) == COUNT
+    assert load() == load(source="copy.tar.gz") == catalog
+    monkeypatch.setenv("RAG_AMAZON_ARCHIVE", str(home / "copy.tar.gz"))
+    assert load() == catalog
+    assert (home / "copy.tar.gz").exists()
+
+
+def test_another_archive_replaces_the_pictures_and_a_bad_one_does_not(home):
+    (home / "a.tar.gz").write_bytes(archive())
+    (home / "b.tar.gz").write_bytes(archive(count=COUNT + 2))
+    (home / "bad.tar.gz").write_bytes(archive(count=1))
+    assert len(load(source="a.tar.gz").items) == COUNT
+    assert len(load(source="b.tar.gz").items) == COUNT + 2
+    with pytest.raises(RagError, match="at least 6"):
+        load(source="bad.tar.gz")
+    assert len(load().items) == COUNT + 2
+    assert leftovers(home) == set()
+
+
+def test_an_unpacked_folder_is_used_where_it_lies(home):
+    with tarfile.open(fileobj=io.BytesIO(archive())) as tar:
+        tar.extractall(home / "mine", filter="data")
+    expected = home / "mine" / "images_folder"
+    assert load(source="mine").root == load(source=expected).root == expected
+    with pytest.raises(RagError, match="was not found"):
+        load(source="none.tar.gz")
+    with pytest.raises(RagError, match="at least 800"):
+        load_catalog("amazon", folder=home / "mine")
+
+
+def test_a_file_that_cannot_be_stored_is_told(tmp_path, server):
+    server.content = b"x" * 100_000
+    (tmp_path / "a.part").mkdir()  # cannot be opened for writing, whoever runs the test
+    with pytest.raises(RagError, match="cannot be stored"):
+        download(server.url, tmp_path / "a", attempts=2, pause=0)

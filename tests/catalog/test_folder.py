@@ -1,0 +1,177 @@
+import re
+
+import pytest
+from PIL import Image
+
+from rag_lib.catalog import load_catalog, load_folder
+from rag_lib.catalog.folder import catalog_name, title_of
+from rag_lib.errors import RagError
+from rag_lib.images import content_id
+
+
+def draw(path, color):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 8), color).save(path)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    root = tmp_path / "My images"
+    draw(root / "red_phone-case.png", "red")
+    draw(root / "shoes" / "blue.jpg", "blue")
+    draw(root / "shoes" / "Green.WEBP", "green")
+    draw(root / "query" / "leopard.jpg", "orange")
+    return root
+
+
+def by_name(catalog):
+    return {item.path.relative_to(catalog.root).as_posix(): item for item in catalog.items}
+
+
+def test_pictures_become_items_in_the_order_of_their_paths(folder):
+    catalog = load_folder(folder)
+    assert list(by_name(catalog)) == ["red_phone-case.png", "shoes/Green.WEBP", "shoes/blue.jpg"]
+    red = catalog.items[0]
+    assert (red.title, dict(red.metadata)) == ("red phone case", {})
+    assert red.image_id == content_id(folder / "red_phone-case.png")
+    assert dict(catalog.query_pictures) == {"leopard": folder / "query" / "leopard.jpg"}
+    assert catalog.skipped == ()
+    assert load_folder(folder) == catalog
+
+
+def test_query_pictures_of_the_same_stem_keep_apart(folder):
+    draw(folder / "query" / "leopard.png", "yellow")
+    assert set(load_folder(folder).query_pictures) == {"leopard", "leopard.png"}
+
+
+def test_duplicates_and_non_pictures_are_listed_not_dropped(folder):
+    (folder / "zz_copy.png").write_bytes((folder / "red_phone-case.png").read_bytes())
+    (folder / "fake.jpg").write_text("hello")
+    (folder / "empty.gif").touch()
+    catalog = load_folder(folder)
+    assert len(catalog.items) == 3
+    reasons = {skip.path.name: skip.reason for skip in catalog.skipped}
+    assert reasons["zz_copy.png"] == "same picture as red_phone-case.png"
+    assert "not a picture" in reasons["fake.jpg"]
+    assert reasons["empty.gif"] == "the file is empty"
+
+
+def test_a_folder_without_usable_pictures_is_an_error(tmp_path):
+    with pytest.raises(RagError, match="No usable picture"):
+        load_folder(tmp_path)
+    (tmp_path / "fake.jpg").write_text("hello")
+    with pytest.raises(RagError, match=r"fake\.jpg: it is not a picture"):
+        load_folder(tmp_path)
+    draw(tmp_path / "query_pictures" / "a.png", "red")
+    with pytest.raises(RagError, match="No usable picture"):
+        load_folder(tmp_path)
+    with pytest.raises(RagError, match="was not found"):
+        load_folder(tmp_path / "none")
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_csv_values_are_typed_by_column(folder, delimiter):
+    rows = [
+        ["File", "Title", "price", "category", "stock", "code", "rating", "mixed", "sale"],
+        ["red_phone-case.png", "Red case", "$12.50", "7", "3", "007", "4", "1", "True"],
+        ["./shoes\\blue.jpg", "", "9", "shoe", "0", "012", "4.5", "one", "false"],
+    ]
+    text = "\n".join(delimiter.join(row) for row in rows)
+    (folder / "metadata.csv").write_text(text, encoding="utf-8-sig")
+    items = by_name(load_folder(folder))
+    assert items["red_phone-case.png"].title == "Red case"
+    assert dict(items["red_phone-case.png"].metadata) == {
+        "price": 12.5, "category": "7", "stock": 3, "code": "007", "rating": 4.0, "mixed": "1", "sale": True,
+    }  # fmt: skip
+    blue = items["shoes/blue.jpg"]
+    assert blue.title == "blue"
+    assert isinstance(blue.metadata["price"], float) and blue.metadata["sale"] is False
+    assert type(blue.metadata["stock"]) is int and type(items["red_phone-case.png"].metadata["rating"]) is float
+    assert dict(items["shoes/Green.WEBP"].metadata) == {}
+
+
+def test_jsonl_keeps_its_types(folder):
+    (folder / "metadata.jsonl").write_text(
+        '{"file_name": "shoes/blue.jpg", "title": "青い靴", "price": 5, "tags": ["a", "b"], "size": null}\n\n'
+        '{"file_name": "red_phone-case.png", "color": "red, \\"dark\\""}\n',
+        encoding="utf-8",
+    )
+    items = by_name(load_folder(folder))
+    assert items["shoes/blue.jpg"].title == "青い靴"
+    assert dict(items["shoes/blue.jpg"].metadata) == {"price": 5.0, "tags": ["a", "b"]}
+    assert items["red_phone-case.png"].metadata["color"] == 'red, "dark"'
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("metadata.csv", "file,title\nred_phone-case.png,a,b\n", "line 2 has 3 values for 2 columns"),
+        ("metadata.csv", "file,title\nred_phone-case.png\n", "line 2 has 1 values for 2 columns"),
+        ("metadata.csv", 'file,title\nred_phone-case.png,"open\n', "not valid CSV"),
+        ("metadata.csv", "name,title\na.png,b\n", "line 2 has no column 'file'"),
+        ("metadata.csv", "file,title\n,b\n", "line 2 has no file name"),
+        ("metadata.csv", "file,price\nred_phone-case.png,cheap\n", "line 2 has the price 'cheap'"),
+        ("metadata.csv", "file,price\nred_phone-case.png,nan\n", "price 'nan'"),
+        (
+            "metadata.csv",
+            "file,a\nred_phone-case.png,1\nred_phone-case.png,2\n",
+            "line 3 names .* again, after .* line 2",
+        ),
+        ("metadata.csv", "file,vector\nred_phone-case.png,1\n", "'vector', which is taken"),
+        ("metadata.csv", "file\nimages/other.png\n", "relative to that folder"),
+        ("metadata.jsonl", '{"file": "red_phone-case.png"}\n{"file": \n', "line 2 is not valid JSON"),
+        ("metadata.jsonl", "[1]\n", "line 1 is not an object"),
+        ("metadata.jsonl", '{"file": "a", "x": NaN}\n', "line 1 is not valid JSON"),
+        ("metadata.jsonl", '{"file": 7}\n', "line 1 has no file name"),
+    ],
+)
+def test_broken_metadata_names_the_line(folder, name, text, message):
+    (folder / name).write_text(text)
+    with pytest.raises(RagError, match=message):
+        load_folder(folder)
+
+
+def test_metadata_in_another_encoding_or_twice_is_an_error(folder):
+    (folder / "metadata.csv").write_bytes("file,title\nred_phone-case.png,Hülle\n".encode("latin-1"))
+    with pytest.raises(RagError, match="UTF-8"):
+        load_folder(folder)
+    (folder / "metadata.jsonl").touch()
+    with pytest.raises(RagError, match="keep one"):
+        load_folder(folder)
+
+
+def test_rows_for_unknown_files_are_skipped_and_listed(folder):
+    (folder / "metadata.csv").write_text("file,title\nred_phone-case.png,Case\ngone.png,Gone\n../secret.png,x\n")
+    catalog = load_folder(folder)
+    assert by_name(catalog)["red_phone-case.png"].title == "Case"
+    assert [skip.path.name for skip in catalog.skipped] == ["gone.png", "secret.png"]
+    assert "metadata.csv line 3" in catalog.skipped[0].reason
+
+
+def test_names_are_safe_for_a_collection_and_differ_by_path(tmp_path):
+    names = [catalog_name(tmp_path / name) for name in ("a/images", "b/images", "My images!", "2024", "写真", "x" * 99)]
+    assert all(re.fullmatch(r"[a-z][a-z0-9_]{6,46}", name) for name in names)
+    assert len(set(names)) == len(names)
+    assert names[2].startswith("my_images_") and names[3].startswith("folder_2024_")
+    assert catalog_name(tmp_path / "a" / ".." / "b" / "images") == names[1]
+
+
+def test_titles_come_from_file_names(tmp_path):
+    assert title_of(tmp_path / "red_phone--case v2.jpg") == "red phone case v2"
+    assert title_of(tmp_path / "---.jpg") == "---"
+
+
+def test_load_catalog_takes_a_folder_relative_to_the_home(folder, monkeypatch):
+    monkeypatch.setenv("RAG_HOME", str(folder.parent))
+    assert load_catalog("My images") == load_catalog(folder) == load_folder(folder)
+
+
+def test_an_unknown_catalog_names_the_known_ones_and_the_nearest(folder, monkeypatch):
+    monkeypatch.setenv("RAG_HOME", str(folder.parent))
+    with pytest.raises(RagError, match=r"no catalog 'drwan': expected 'drawn' or 'amazon'.*Did you mean 'drawn'\?"):
+        load_catalog("drwan")
+    with pytest.raises(RagError, match="Did you mean 'My images'"):
+        load_catalog("My_imges")
+    with pytest.raises(RagError, match="or a folder of pictures.$"):
+        load_catalog("  ")
