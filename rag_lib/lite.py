@@ -1,0 +1,75 @@
+"""The local store: a Milvus Lite folder goes in, the address of its server comes out.
+
+Milvus Lite runs in threads of this process and locks its folder: one process at a time, and closing a client does
+not free it. Here the users of a folder are counted, and the last one to release it stops its server and frees it.
+"""
+
+import logging
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+from rag_lib import paths
+from rag_lib.errors import RagError
+
+_users: Counter[Path] = Counter()  # folder -> users in this process
+_guard = threading.RLock()  # reentrant: garbage collection can release one user while another one acquires
+
+
+def shown(path: Path) -> str:
+    """The folder as messages name it: without the machine's part if it lies below the project."""
+    home = paths.home()
+    return path.relative_to(home).as_posix() if path.is_relative_to(home) else str(path)
+
+
+def acquire(path: Path, *, timeout: float) -> str:
+    """Open the folder, made if missing -> "http://127.0.0.1:port". Call `release` with the same path afterwards.
+
+    `timeout`: seconds to wait while another process holds it. RagError if it stays held, is something else than a
+    folder of milvus-lite 3, or cannot be opened; nothing in it is touched then.
+    """
+    try:
+        from milvus_lite import MilvusLite
+        from milvus_lite.exceptions import DataDirLockedError
+        from milvus_lite.server_manager import server_manager_instance
+    except ImportError:
+        raise RagError("A local .db needs milvus-lite 3: pip install 'milvus-lite>=3'.") from None
+    logging.getLogger("milvus_lite").setLevel(logging.CRITICAL)  # what matters comes as an exception
+    deadline = time.monotonic() + timeout
+    try:
+        if path.exists() and not (path.is_dir() and ((path / "collections").is_dir() or not any(path.iterdir()))):
+            raise RagError(
+                f"{shown(path)} was not made by milvus-lite 3 (version 2 wrote a single file): "
+                f"choose another path, or move it away."
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            with _guard:
+                _users[path] += 1  # before the start: a release meanwhile must not stop the server under us
+                address = server_manager_instance.start_and_get_uri(str(path))
+                if address:
+                    return address
+                release(path)
+            try:
+                MilvusLite(str(path)).close()  # the manager logs the cause and drops it: ask once more
+            except DataDirLockedError:
+                if time.monotonic() >= deadline:
+                    raise RagError(
+                        f"{shown(path)} is in use by another notebook or process: close it there with "
+                        f"collection.close(), or restart its kernel."
+                    ) from None
+                time.sleep(0.2)
+    except OSError as exc:
+        raise RagError(f"{shown(path)} cannot be opened ({exc.strerror}): choose another path.") from None
+
+
+def release(path: Path) -> None:
+    """Give up one use of the folder; the last one frees it for other processes."""
+    from milvus_lite.server_manager import server_manager_instance
+
+    with _guard:
+        _users[path] -= 1
+        if _users[path] <= 0:
+            del _users[path]
+            server_manager_instance.release_server(str(path))

@@ -1,0 +1,49 @@
+"""Item to row of the collection and back. Pure: a row is a dict of plain values, and `path` is text."""
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rag_lib.errors import RagError
+from rag_lib.records import Item
+
+OWN = ("image_id", "vector", "path", "title")
+TEXTS = ("category", "theme", "color")  # columns of their own, beside price; all other metadata is dynamic
+COLUMNS = (*OWN, *TEXTS, "price")
+MAX_ID = 64  # bytes
+
+
+def to_row(item: Item, vector: np.ndarray, *, root: Path | None = None) -> dict[str, Any]:
+    """`path` becomes relative to `root` where it lies below it. RagError for metadata that the columns cannot hold."""
+    if not 0 < len(item.image_id.encode()) <= MAX_ID:
+        raise RagError(f"The image_id {item.image_id!r} has {len(item.image_id.encode())} bytes; 1 to {MAX_ID} fit.")
+    metadata = {str(key): value for key, value in item.metadata.items() if not _missing(value)}
+    if clash := metadata.keys() & set(OWN):
+        raise RagError(f"The metadata of {item.image_id!r} has the reserved key {min(clash)!r}: rename it.")
+    # numpy's numbers and arrays become plain ones, anything else that JSON lacks (a date, a path) its text
+    row = json.loads(json.dumps(metadata, default=lambda value: getattr(value, "tolist", value.__str__)()))
+    row |= {key: str(row[key]) if key in row else None for key in TEXTS}
+    try:
+        row["price"] = float(row["price"]) if "price" in row else None
+    except (TypeError, ValueError):
+        raise RagError(f"The price of {item.image_id!r} is {row['price']!r}; it must be a number.") from None
+    path = Path(os.path.abspath(item.path))
+    if root is not None and path.is_relative_to(os.path.abspath(root)):
+        path = path.relative_to(os.path.abspath(root))
+    return row | {"image_id": item.image_id, "vector": vector, "path": path.as_posix(), "title": item.title or ""}
+
+
+def to_item(row: Mapping[str, Any], *, root: Path | None = None) -> Item:
+    """The item that was stored; metadata without a value is left out."""
+    row = {**row, **(row.get("$meta") or {})}  # some servers do not spread the dynamic keys
+    metadata = {key: value for key, value in row.items() if key not in (*OWN, "$meta") and value is not None}
+    return Item(row["image_id"], Path(root or "", row["path"]), row["title"], metadata)
+
+
+def _missing(value: Any) -> bool:
+    return value is None or isinstance(value, float) and math.isnan(value)  # pandas says NaN for an empty cell
