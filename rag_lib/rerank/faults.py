@@ -1,0 +1,89 @@
+"""From what can go wrong with an endpoint to one sentence with the remedy.
+
+In: an exception of the `openai` client, or the body of a reply. Out: a RagError without any secret in it.
+"""
+
+import re
+from urllib.parse import urlsplit
+
+from rag_lib.errors import RagError
+from rag_lib.rerank.permutation import clean
+
+OFFLINE = "or use reranker='pocket', which works offline"
+_KEY_LIKE = re.compile(r"\b(?:sk|key|pk)-[\w*.-]{4,}|(?i:bearer)\s+\S+")
+
+
+def place(base_url: str | None) -> str:
+    """Host and port of an endpoint, without the user and password that an address may carry."""
+    if base_url is None:
+        return "OpenAI"
+    parts = urlsplit(base_url)
+    return f"the server at {parts.netloc.rpartition('@')[2]}"
+
+
+def said(exc: Exception, secret: str = "") -> str:
+    """What the server itself said, as one short line; "" if it said nothing that can be shown."""
+    body = getattr(exc, "body", None)
+    if isinstance(body, dict):
+        inner = body.get("error", body)
+        text = inner.get("message") if isinstance(inner, dict) else inner
+    else:
+        text = body
+    return scrub(text, secret)
+
+
+def scrub(text: object, secret: str = "") -> str:
+    """One line of at most 200 characters with nothing in it that is or looks like a key; "" for a web page."""
+    if not isinstance(text, str) or text.lstrip().startswith("<"):
+        return ""
+    if secret:
+        text = text.replace(secret, "***")
+    return clean(_KEY_LIKE.sub("***", text), 200)
+
+
+def attempts(exc: Exception) -> int:
+    """How many requests the client had sent when it gave up."""
+    try:
+        return 1 + int(exc.request.headers.get("x-stainless-retry-count", 0))
+    except (AttributeError, ValueError, RuntimeError):
+        return 1
+
+
+def explain(exc: Exception, *, model: str, base_url: str | None, timeout: float, tries: int, secret: str) -> RagError:
+    """The RagError for an exception of the client. `timeout`: seconds of one attempt; `tries`: requests sent."""
+    import openai
+
+    where, words = place(base_url), said(exc, secret)
+    quoted = f" It said: {words.rstrip('.')}." if words else ""
+    times = "once" if tries == 1 else f"{tries} times"
+    status = getattr(exc, "status_code", None)
+    check = "OPENAI_BASE_URL (or base_url; it usually ends in /v1)"
+    if isinstance(exc, TimeoutError):
+        text = f"{model} at {where} had not finished its answer after {exc} s, waits and retries included. Try later"
+    elif isinstance(exc, openai.APITimeoutError):
+        text = f"{model} at {where} gave no answer within {timeout:g} s, asked {times}. Raise timeout, try later"
+    elif isinstance(exc, openai.APIConnectionError):
+        text = f"{where} cannot be reached, tried {times}. Check the network and {check}"
+    elif status == 401:
+        # What a server says about a wrong key often repeats part of it, so it is not quoted.
+        text = f"{where} refused the key (401). Set OPENAI_API_KEY to a key that is valid there"
+    elif status == 403:
+        text = f"This key may not use {model} at {where} (403).{quoted} Choose another model or key"
+    elif status == 404:
+        text = (
+            f"{where} has no model {model!r} (404), or its address is wrong.{quoted} Choose a model that it offers, "
+            f"check {check}"
+        )
+    elif status == 429:
+        text = (
+            f"{where} refused, asked {times}: too many requests, or the account's quota is used up (429).{quoted} "
+            "Wait a little, check the quota"
+        )
+    elif status is not None and status >= 500:
+        text = f"{where} failed, asked {times} (status {status}).{quoted} Try later"
+    elif status is not None:
+        text = f"{where} refused the request for {model} (status {status}).{quoted} Choose a model that takes pictures"
+    else:
+        # The text of an unforeseen exception may hold anything, headers too: only its kind is told.
+        text = f"Asking {model} at {where} failed ({type(exc).__name__}). Check {check}"
+    return RagError(f"{re.sub('^the ', 'The ', text)}, {OFFLINE}.")

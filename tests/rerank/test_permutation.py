@@ -1,0 +1,177 @@
+import json
+import random
+
+import pytest
+
+from rag_lib.rerank.permutation import KINDS, clean, number, parse_text, repair
+
+
+@pytest.mark.parametrize(
+    ("given", "n", "order", "repairs"),
+    [
+        ([3, 1, 2], 3, [3, 1, 2], {}),
+        (["3", "#1", "Image 2"], 3, [3, 1, 2], {}),
+        ([2.0, "1.", "[3]"], 3, [2, 1, 3], {}),
+        ([3, 3, 3], 3, [3, 1, 2], {"duplicate": 2, "missing": 2}),
+        ([0, 4, -1, 10**30, 2], 3, [2, 1, 3], {"unknown": 4, "missing": 2}),
+        (
+            [None, True, "first", 1.5, float("nan"), float("inf"), [1], {}, 2],
+            2,
+            [2, 1],
+            {"wrong form": 8, "missing": 1},
+        ),
+        ([3, 1], 4, [3, 1, 2, 4], {"missing": 2}),
+        ([], 2, [1, 2], {"missing": 2}),
+        ([1], 1, [1], {}),
+    ],
+)
+def test_repair_makes_a_permutation_and_counts(given, n, order, repairs):
+    assert repair(given, n) == (order, repairs)
+
+
+@pytest.mark.parametrize("value", ["1 and 2", "12345678901", "one", "", "²", "٣", "9" * 5000, True, None, [], 2.5])
+def test_what_is_no_number(value):
+    assert number(value) is None
+
+
+@pytest.mark.parametrize(
+    ("reply", "order", "reason"),
+    [
+        ("Ranked list: [3, 1, 2]  Reasons: It has spots.", [3, 1, 2], "It has spots."),
+        ("ranked list: [3,1,2]\n\nReason: It has\nspots.", [3, 1, 2], "It has spots."),
+        ("**Ranked list:** [3, 1, 2]\n\n**Reasons:** It has spots.", [3, 1, 2], "It has spots."),
+        ("```json\n[3, 1, 2]\n```\nIt has spots.", [3, 1, 2], "It has spots."),
+        ('```json\n{"ranking": [3, 1, 2], "reason": "It has spots."}\n```', [3, 1, 2], "It has spots."),
+        ('Sure! Here: {"Ranking": ["3", "1", "2"], "Explanation": "Spots."} Bye.', [3, 1, 2], "Spots."),
+        ("[1] is plain and [2] is blue. Ranked list: [3, 1, 2]. Reasons: Spots.", [3, 1, 2], "Spots."),
+        ("Search gave [1, 2, 3]. My final ranking: [3, 1, 2]", [3, 1, 2], ""),
+        ("First ranking: [1, 2, 3]. Better ranking: [3, 1, 2]", [3, 1, 2], ""),
+        ("Ranked list: [3, 1, 2] Reasons: not in the order of [1, 2, 3].", [3, 1, 2], "not in the order of [1, 2, 3]."),
+        ("The form is Ranked list: []. Ranked list: [3, 1, 2]", [3, 1, 2], ""),
+        ("Ranked list: [3] > [1] > [2]", [3, 1, 2], ""),
+        ("Ranked list: 3, 1, 2. Reasons: Spots.", [3, 1, 2], "Spots."),
+        ("Reasons: Spots. Ranked list: [3 1 2]", [3, 1, 2], "Spots. Ranked list:"),
+        ("{not json} [3, 1, 2]", [3, 1, 2], ""),
+        ('{"ranking": [3, 1, 2], "reason": "It has sp', [3, 1, 2], "It has sp"),
+    ],
+)
+def test_parse_text_finds_the_ranking(reply, order, reason):
+    found = parse_text(reply, 3)
+    assert repair(found.numbers, 3) == (order, {})
+    assert found.reason == reason
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "",
+        "   ",
+        "I cannot help with that.",
+        "Number [2] looks nice.",
+        "I saw 1, 2 and 3.",
+        "[]",
+        "[7, 8]",
+        None,
+        5,
+        b"[1,2]",
+    ],
+)
+def test_parse_text_does_not_invent_a_ranking(reply):
+    assert parse_text(reply, 3).numbers == []
+
+
+def test_a_partial_list_is_kept_with_its_faults():
+    found = parse_text("Ranked list: [2, 2, 9, best]", 4)
+    assert repair(found.numbers, 4) == (
+        [2, 1, 3, 4],
+        {"wrong form": 1, "unknown": 1, "duplicate": 1, "missing": 3},
+    )
+
+
+def test_random_replies_always_end_in_a_permutation():
+    rng = random.Random(7)
+    pieces = [
+        "Ranked list:",
+        "ranking",
+        "Reasons:",
+        "[",
+        "]",
+        "{",
+        "}",
+        '"ranking":',
+        '"',
+        ",",
+        ">",
+        "\n",
+        "```json",
+        "```",
+    ]
+    pieces += [
+        "1",
+        "2",
+        "3",
+        "-1",
+        "1e999",
+        "NaN",
+        "null",
+        "true",
+        "\ud800",
+        "\x00",
+        "٣",
+        "9" * 30,
+        "\\",
+        "é",
+        ":",
+        " ",
+    ]
+    for _ in range(3000):
+        n = rng.randint(1, 25)
+        text = "".join(
+            rng.choice(pieces) if rng.random() < 0.8 else chr(rng.randrange(0x11000)) for _ in range(rng.randint(0, 40))
+        )
+        found = parse_text(text, n)
+        order, repairs = repair(found.numbers, n)
+        assert sorted(order) == list(range(1, n + 1))
+        assert set(repairs) <= set(KINDS) and all(count > 0 for count in repairs.values())
+        assert len(order) == len(found.numbers) - sum(repairs.get(kind, 0) for kind in KINDS[:3]) + repairs.get(
+            "missing", 0
+        )
+        found.reason.encode()  # printable anywhere: no lone surrogates
+
+
+def test_random_json_values_always_end_in_a_permutation():
+    rng = random.Random(8)
+    values = [None, True, -1, 0, 1, 2, 3, 1.0, 1.5, "2", "x", [], [1], {}, {"a": 1}, 1e308, "\ud800"]
+    for _ in range(1000):
+        n = rng.randint(1, 9)
+        body = {
+            "ranking": rng.choices(values, k=rng.randint(0, 12)),
+            "reason": rng.choice(values),
+            "evidence": rng.choice(values),
+        }
+        order, _ = repair(parse_text(json.dumps(body), n).numbers, n)
+        assert sorted(order) == list(range(1, n + 1))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 200_000,
+        "{" * 200_000,
+        '{"ranking":' * 20_000,
+        "[1 " + "1,2 " * 60_000,
+        "```" * 70_000,
+        "order " * 40_000,
+        '{"ranking": [' + "9" * 50_000 + "]}",
+        "1" * 200_000,
+    ],
+)
+def test_hostile_replies_are_read_too(text):
+    order, _ = repair(parse_text(text, 5).numbers, 5)
+    assert sorted(order) == [1, 2, 3, 4, 5]
+
+
+def test_clean_gives_one_printable_line():
+    assert clean("a\n\tb\x1b[31m\u202ec\ud800") == "a b[31mc?"
+    assert len(clean("x" * 5000, 200)) == 200
+    assert clean(None) == ""
