@@ -1,0 +1,133 @@
+"""One notebook's execution by papermill in this interpreter, and the cleaning of what is committed.
+
+In: a notebook, where its executed copy goes, parameters. Out: the copy, whole or not at all, and the seconds.
+"""
+
+import os
+import re
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from ipykernel.kernelspec import get_kernel_dict
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+
+from rag_lib.errors import RagError
+
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+WIDGET = "application/vnd.jupyter.widget-view+json"
+KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+LANGUAGE = {
+    "codemirror_mode": {"name": "ipython", "version": 3},
+    "file_extension": ".py",
+    "mimetype": "text/x-python",
+    "name": "python",
+    "nbconvert_exporter": "python",
+    "pygments_lexer": "ipython3",
+}
+
+
+class ThisInterpreter(AsyncKernelManager):
+    """Starts kernels with the running interpreter, whatever kernels are or are not registered on the machine."""
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        return KernelSpec(**get_kernel_dict())
+
+    async def start_kernel(self, **options: Any) -> None:
+        """As the parent's, but the kernel's own log (on the terminal, beside the progress lines) stays away."""
+        await super().start_kernel(**{"stderr": subprocess.DEVNULL, **options})
+
+
+class NotebookFailed(RagError):
+    """A notebook stopped: its message says where and why."""
+
+
+def execute(
+    notebook: Path, target: Path, parameters: Mapping[str, Any] | None = None, *, cwd: Path, bar: bool = False
+) -> float:
+    """Run `notebook` in the folder `cwd` and write the executed copy to `target`. Returns seconds.
+
+    `bar`: a progress bar of cells on stderr. `target` appears whole, by renaming. Raises NotebookFailed at the
+    first failing cell; what was executed until then is kept beside the target as <name>.failed.ipynb.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.stem}.partial.ipynb")
+    failed = target.with_name(f"{target.stem}.failed.ipynb")
+    started = time.perf_counter()
+    try:
+        papermill.execute_notebook(
+            str(notebook.resolve()),
+            str(partial.resolve()),
+            parameters=dict(parameters or {}),
+            kernel_name=KERNELSPEC["name"],
+            language="python",
+            progress_bar={"desc": notebook.stem, "leave": False} if bar else False,
+            cwd=str(cwd),
+            kernel_manager_class=ThisInterpreter,
+        )
+    except PapermillExecutionError as exc:
+        os.replace(partial, failed)
+        raise NotebookFailed(describe(notebook, exc)) from exc
+    except DeadKernelError as exc:
+        os.replace(partial, failed)
+        raise NotebookFailed(
+            f"{notebook.stem} lost its kernel, most often for want of memory: close other programs and run it again."
+        ) from exc
+    except RuntimeError as exc:  # how nbclient says that the kernel did not come up
+        raise NotebookFailed(
+            f"{notebook.stem} could not start its kernel ({exc}): try `python -m ipykernel_launcher`, which says why."
+        ) from exc
+    else:
+        os.replace(partial, target)
+        failed.unlink(missing_ok=True)
+    finally:
+        partial.unlink(missing_ok=True)  # what an interrupt left
+    return time.perf_counter() - started
+
+
+def describe(notebook: Path, error: PapermillExecutionError) -> str:
+    """Where and why a notebook stopped; for a RagError, whose traceback is one line, only its sentence."""
+    place = f"cell [{error.exec_count}]" if error.exec_count else f"cell number {error.cell_index + 1}"
+    reason = f"{error.ename}: {ANSI.sub('', error.evalue or '').strip()}".rstrip(": ")
+    lines = error.source.strip().splitlines()
+    if len(error.traceback) == 1 and ANSI.sub("", error.traceback[0]) == reason:
+        return f"{notebook.stem} stopped at {place}.\n{reason.removeprefix(f'{error.ename}: ')}"
+    shown = "\n".join(f"    {line}" for line in lines[:6]) + ("\n    ..." if len(lines) > 6 else "")
+    return f"{notebook.stem} stopped at {place}:\n{shown}\n{reason}"
+
+
+def refresh(notebook: Path, *, workspace: Path, cwd: Path, bar: bool = False) -> float:
+    """Execute a committed notebook with its own default parameters and put the cleaned result in its place.
+
+    A failure leaves the notebook as it was. `workspace`: a folder for the copy on the way. Returns seconds.
+    """
+    copy = workspace / notebook.name
+    seconds = execute(notebook, copy, cwd=cwd, bar=bar)
+    cleaned = clean(nbformat.read(copy, as_version=4))
+    beside = notebook.with_name(f".{notebook.stem}.partial.ipynb")
+    nbformat.write(cleaned, beside)
+    os.replace(beside, notebook)
+    copy.unlink()
+    return seconds
+
+
+def clean(nb: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Drop, in place, what differs from run to run or from machine to machine: times, versions, widget state.
+
+    Outputs stay, without progress bars: a bar shows how long this machine took, and comes and goes with caches.
+    """
+    nb.metadata = nbformat.from_dict({"kernelspec": KERNELSPEC, "language_info": LANGUAGE})
+    for cell in nb.cells:
+        kept = {key: cell.metadata[key] for key in ("tags", "jupyter") if cell.metadata.get(key)}
+        cell.metadata = nbformat.from_dict(kept)
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
+    return nb

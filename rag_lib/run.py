@@ -1,0 +1,188 @@
+"""Runs the numbered notebooks headless: `python -m rag_lib.run --edition offline --out runs/offline`.
+
+In: an edition, overrides, the notebooks' names. Out: the executed notebooks and index.html in the output folder.
+"""
+
+import argparse
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rag_lib.errors import RagError
+from rag_lib.paths import home
+
+EPILOG = """examples:
+  python -m rag_lib.run                                      all numbered notebooks, offline, into runs/offline
+  python -m rag_lib.run 03_search -p query_text "a toaster in this style"
+  python -m rag_lib.run --edition tutorial -p milvus_uri http://localhost:19530
+  python -m rag_lib.run --list                               the notebooks and their parameters
+  python -m rag_lib.run --inplace                            refresh the outputs of the committed notebooks
+
+Secrets are read from the environment: OPENAI_API_KEY, OPENAI_BASE_URL, MILVUS_TOKEN."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit code: 0, 1 (something failed; the reason is on stderr) or 130 (interrupted)."""
+    options = _parser().parse_args(arguments)
+    folder = (options.notebooks_from or home() / "notebooks").resolve()
+    try:
+        family = numbered(folder)
+        chosen = choose(family, options.notebooks)
+        if options.list:
+            _list(chosen)
+        elif options.inplace:
+            _refuse_with_inplace(options)
+            run_inplace(chosen)
+        else:
+            out = (options.out or home() / "runs" / options.edition).resolve()
+            run(chosen, family=family, edition=options.edition, overrides=dict(options.parameters), out=out)
+    except RagError as exc:
+        print(f"\n{exc}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted: the notebooks that were done are kept.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def numbered(folder: Path) -> list[Path]:
+    """The notebooks of the lesson, in order. Raises RagError if there are none."""
+    found = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
+    if not found:
+        raise RagError(
+            f"There are no numbered notebooks in {_short(folder)}: start from a checkout of the repository, "
+            "or name their folder with --notebooks."
+        )
+    return found
+
+
+def choose(family: Sequence[Path], names: Sequence[str]) -> list[Path]:
+    """Those that are meant by "03_search", "03", "03_search.ipynb" or a path, in the lesson's order; all if none."""
+    chosen = set()
+    for name in names:
+        stem = Path(name).name.removesuffix(".ipynb")
+        matches = [path for path in family if stem == path.stem or stem == path.stem.split("_")[0]]
+        if not matches:
+            known = ", ".join(path.stem for path in family)
+            raise RagError(f"There is no numbered notebook '{name}'. Known: {known}.")
+        chosen.update(matches)
+    return [path for path in family if not names or path in chosen]
+
+
+def run(chosen: Sequence[Path], *, family: Sequence[Path], edition: str, overrides: dict[str, str], out: Path) -> Path:
+    """Execute `chosen` with the edition's parameters, each into `out`, and write `out`/index.html, whose path returns.
+
+    All names and values are checked before anything is touched. Outputs of an earlier run of the same notebooks are
+    replaced. A notebook that declares `out` gets the folder's path (relative to `home()` where it lies below), and
+    may leave there what the page shows. Raises RagError; at the first failing notebook the later ones do not run.
+    """
+    from rag_lib.execution import execute  # papermill takes a second to import; --help should not
+    from rag_lib.parameters import load_edition, plan
+    from rag_lib.result_page import load_hero, write_page
+
+    if "out" in overrides:
+        raise RagError("The notebooks get 'out' from --out: give the folder there.")
+    values = load_edition(family[0].parent / "editions", edition)
+    plans = plan(chosen, edition=values, overrides=overrides, family=family)
+    showing = [notebook for notebook in chosen if "out" in declares(notebook)]
+    for notebook in showing:
+        plans[notebook]["out"] = _short(out)
+
+    _clear(out, chosen, hero=bool(showing))
+    print(f"The {edition} edition, into {_short(out)}")
+    done = _each(chosen, lambda path, bar: execute(path, out / path.name, plans[path], cwd=home(), bar=bar))
+    hero = load_hero(out / "hero") if showing else None
+    page = write_page(out, done, edition=edition, hero=hero)
+    if hero:
+        print(f"\nWinner: {hero['winner_title']}\n{hero['reason']}")
+    print(f"\nSee {_short(page)}")
+    return page
+
+
+def run_inplace(chosen: Sequence[Path]) -> None:
+    """Execute the committed notebooks with their own defaults and put the cleaned results in their places."""
+    from rag_lib.execution import refresh
+
+    workspace = home() / "runs" / "inplace"
+    _each(chosen, lambda path, bar: refresh(path, workspace=workspace, cwd=home(), bar=bar))
+
+
+def _each(chosen: Sequence[Path], work: Callable[[Path, bool], float]) -> list[tuple[str, float]]:
+    """Do `work`(notebook, bar) -> seconds for each, with a line for each. Returns [(file name, seconds)]."""
+    done = []
+    bar = sys.stdout.isatty() and sys.stderr.isatty()
+    for number, notebook in enumerate(chosen, start=1):
+        line = f"  {number}/{len(chosen)}  {notebook.stem:<24}"
+        print(line, end="", flush=True)
+        seconds = work(notebook, bar)
+        # the bar of cells has wiped the line that it stood on
+        print(f"\r{line}" if bar else "", f"{seconds:7.1f} s", sep="", flush=True)
+        done.append((notebook.name, seconds))
+    return done
+
+
+def declares(notebook: Path) -> dict[str, dict[str, str]]:
+    """The parameters that a notebook declares: see `rag_lib.parameters.declared`."""
+    from rag_lib.parameters import declared
+
+    return declared(notebook)
+
+
+def _list(chosen: Sequence[Path]) -> None:
+    for notebook in chosen:
+        print(notebook.stem)
+        for name, entry in declares(notebook).items():
+            kind = "" if entry["type"] == "None" else f": {entry['type']}"
+            remark = f"  # {entry['help']}" if entry["help"] else ""
+            print(f"    {name}{kind} = {entry['default']}{remark}")
+
+
+def _clear(out: Path, chosen: Sequence[Path], *, hero: bool) -> None:
+    """Remove what this run makes anew, so that a folder never shows two runs as one."""
+    out.mkdir(parents=True, exist_ok=True)
+    for notebook in chosen:
+        for name in (notebook.name, f"{notebook.stem}.failed.ipynb"):
+            (out / name).unlink(missing_ok=True)
+    (out / "index.html").unlink(missing_ok=True)
+    if hero and (out / "hero").is_dir():
+        shutil.rmtree(out / "hero")
+
+
+def _short(path: Path) -> str:
+    """The path below `home()` if it lies there, else whole."""
+    return str(path.relative_to(home())) if path.is_relative_to(home()) else str(path)
+
+
+def _refuse_with_inplace(options: argparse.Namespace) -> None:
+    if options.parameters or options.out:
+        raise RagError("--inplace runs the notebooks with their own defaults: leave -p and --out out.")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m rag_lib.run",
+        description="Run the numbered notebooks through papermill and leave them, executed, beside an index.html.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("notebooks", nargs="*", metavar="notebook", help="e.g. 03_search or 03 (default: all)")
+    parser.add_argument("--edition", default="offline", help="parameters from notebooks/editions/ (default: offline)")
+    parser.add_argument("--out", type=Path, help="folder for the results (default: runs/<edition>)")
+    parser.add_argument(
+        "-p",
+        dest="parameters",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="a parameter that goes before the edition's; may be given many times",
+    )
+    parser.add_argument("--list", action="store_true", help="show the notebooks and their parameters, run nothing")
+    parser.add_argument("--inplace", action="store_true", help="refresh the committed notebooks, with their defaults")
+    parser.add_argument("--notebooks", dest="notebooks_from", type=Path, metavar="FOLDER", help="where they lie")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""The committed notebooks: executed in order, clean, parametrised, and named as the editions name them."""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+from rag_lib.parameters import declared, plan
+
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+COMMITTED = sorted(NOTEBOOKS.glob("*.ipynb"))
+EDITIONS = sorted((NOTEBOOKS / "editions").glob("*.yaml"))
+MACHINE_PATH = re.compile(
+    r"(?<![\w.:/])/(home|tmp|root|Users|work|workspace|private|mnt|opt|content)/\w|[A-Z]:\\\\Users"
+)
+
+
+@pytest.fixture(params=COMMITTED, ids=lambda path: path.stem)
+def notebook(request):
+    return nbformat.read(request.param, as_version=4)
+
+
+def code(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_there_are_notebooks():
+    assert COMMITTED, "notebooks/ holds no notebook"
+    assert [path.stem for path in EDITIONS] == ["offline", "tutorial"]
+
+
+def test_it_was_run_from_top_to_bottom(notebook):
+    counts = [cell.execution_count for cell in code(notebook) if cell.source.strip()]
+    assert counts == list(range(1, len(counts) + 1)), "run `make nb` before the commit"
+
+
+def test_its_outputs_are_without_errors_and_without_noise(notebook):
+    for cell in code(notebook):
+        for output in cell.outputs:
+            assert output.output_type != "error", cell.source
+            assert output.get("name") != "stderr", output.text
+            assert "application/vnd.jupyter.widget-view+json" not in output.get("data", {}), "run `make nb`"
+
+
+def test_its_outputs_name_no_folder_of_the_machine(notebook):
+    for cell in code(notebook):
+        for output in cell.outputs:
+            texts = [value for key, value in output.get("data", {}).items() if not key.startswith("image/")]
+            text = json.dumps([*texts, output.get("text", "")], ensure_ascii=False)
+            text = re.sub(r"data:image/[a-z+]+;base64,[A-Za-z0-9+/=\\n]+", "", text)
+            assert not MACHINE_PATH.search(text), MACHINE_PATH.search(text)
+
+
+def test_its_metadata_is_clean(notebook):
+    assert set(notebook.metadata) <= {"kernelspec", "language_info"}, "run `make nb`"
+    for cell in notebook.cells:
+        assert set(cell.metadata) <= {"tags", "jupyter"}, cell.metadata
+
+
+def test_its_parameters_are_one_cell_of_literals(notebook):
+    tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    assert len(tagged) == 1
+    assert not any("injected-parameters" in cell.metadata.get("tags", []) for cell in notebook.cells)
+    for statement in ast.parse(tagged[0].source).body:
+        assert isinstance(statement, ast.AnnAssign), "annotate each parameter: `limit: int = 9  # results to show`"
+        ast.literal_eval(statement.value)
+
+
+def test_it_opens_with_its_title(notebook):
+    assert notebook.cells[0].cell_type == "markdown" and notebook.cells[0].source.startswith("# ")
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
+def test_it_is_small(path):
+    assert path.stat().st_size < 1.5e6, "show fewer or smaller pictures"
+
+
+@pytest.mark.parametrize("path", EDITIONS, ids=lambda path: path.stem)
+def test_an_edition_fits_the_notebooks(path):
+    plans = plan(COMMITTED, edition=yaml.safe_load(path.read_text()), overrides={})
+    assert plans and all(plans.values())
+
+
+def test_the_notebooks_defaults_are_the_offline_edition():
+    """Opened by hand a notebook does what `make run` does."""
+    offline = yaml.safe_load((NOTEBOOKS / "editions" / "offline.yaml").read_text())
+    for path in COMMITTED:
+        for name, entry in declared(path).items():
+            if name in offline:
+                assert ast.literal_eval(entry["default"]) == offline[name], f"{path.stem}: {name}"
+
+
+def test_the_editions_set_the_same_names():
+    names = [list(yaml.safe_load(path.read_text())) for path in EDITIONS]
+    assert all(entry == names[0] for entry in names)

@@ -1,0 +1,260 @@
+"""rag_lib.run over small notebooks: what runs, what is refused before anything runs, what a failure leaves."""
+
+import json
+import re
+import sys
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from PIL import Image
+
+from rag_lib.execution import KERNELSPEC, clean
+from rag_lib.run import main
+
+SEARCH = "limit: int = 9  # results to show\nquery_text: str = 'a mug'\nweight: float = 0.5\nexact: bool = False"
+HERO = """
+import json, pathlib
+from PIL import Image
+hero = pathlib.Path(out) / "hero"
+hero.mkdir(parents=True)
+for name in ("query.jpg", "panorama.jpg", "winner.jpg"):
+    Image.new("RGB", (8, 8), "navy").save(hero / name)
+rows = [{"rank": 3, "title": "<i>case</i>", "score": 0.91234}]
+winner = "<b>Leopard</b> & case"
+result = {"query_text": query_text, "winner_title": winner, "reason": "It \\"fits\\".", "ranking": rows}
+(hero / "result.json").write_text(json.dumps(result))
+"""
+
+
+def write_notebook(path, parameters, *cells):
+    nb = new_notebook(metadata={"kernelspec": KERNELSPEC})
+    nb.cells = [new_markdown_cell("# A question"), new_code_cell(parameters, metadata={"tags": ["parameters"]})]
+    nb.cells += [new_code_cell(cell) for cell in cells]
+    nbformat.write(nb, path)
+
+
+@pytest.fixture
+def lesson(tmp_path):
+    """A folder of two notebooks and an edition; and what runs them."""
+    folder = tmp_path / "notebooks"
+    (folder / "editions").mkdir(parents=True)
+    (folder / "editions" / "offline.yaml").write_text("limit: 4\nquery_text: a lamp\nseed: 3\n")
+    write_notebook(folder / "01_first.ipynb", "seed: int = 0", "print('seed', seed)")
+    write_notebook(folder / "02_second.ipynb", SEARCH, "print(limit, query_text, weight, exact)")
+
+    def run(*arguments):
+        return main(["--notebooks", str(folder), "--out", str(tmp_path / "out"), *arguments])
+
+    run.folder, run.out = folder, tmp_path / "out"
+    return run
+
+
+def printed(path):
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    return "".join(output.text for cell in cells for output in cell.outputs if output.output_type == "stream")
+
+
+def test_each_notebook_gets_the_parameters_that_it_declares(lesson, capsys):
+    assert lesson("-p", "weight", "1", "-p", "exact", "true", "-p", "query_text", "42") == 0
+    assert printed(lesson.out / "01_first.ipynb") == "seed 3\n"
+    assert printed(lesson.out / "02_second.ipynb") == "4 42 1.0 True\n"
+    assert sorted(path.name for path in lesson.out.iterdir()) == ["01_first.ipynb", "02_second.ipynb", "index.html"]
+    lines = capsys.readouterr().out
+    assert re.search(r"1/2  01_first +\d+\.\d s", lines) and re.search(r"2/2  02_second +\d+\.\d s", lines)
+    page = (lesson.out / "index.html").read_text()
+    assert 'href="01_first.ipynb"' in page and "<img" not in page
+
+
+def test_the_kernel_is_this_interpreter_whatever_is_registered(lesson, tmp_path, monkeypatch):
+    spec = tmp_path / "jupyter" / "kernels" / "python3"
+    spec.mkdir(parents=True)
+    (spec / "kernel.json").write_text(json.dumps({"argv": ["/bin/false"], "display_name": "x", "language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    write_notebook(lesson.folder / "01_first.ipynb", "seed: int = 0", "import sys\nprint(sys.executable)")
+    assert lesson("01") == 0
+    assert printed(lesson.out / "01_first.ipynb").strip() == sys.executable
+
+
+def test_only_the_named_notebooks_run(lesson):
+    assert lesson("02_second.ipynb") == 0
+    assert not (lesson.out / "01_first.ipynb").exists()
+    assert "02_second" in (lesson.out / "index.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--edition", "ofline"], "no edition 'ofline'. Known: offline. Did you mean 'offline'?"),
+        (["-p", "limt", "3"], "'limt', which no chosen notebook declares. Known: exact, limit, query_text, seed"),
+        (["-p", "limt", "3"], "Did you mean 'limit'?"),
+        (["01", "-p", "limit", "3"], "'limit', which no chosen notebook declares. Known: seed."),
+        (["-p", "limit", "many"], "'limit' is 'many', but the notebook declares it as int: write a number"),
+        (["-p", "limit", "3.5"], "declares it as int"),
+        (["-p", "exact", "1"], "declares it as bool: write true or false"),
+        (["-p", "openai_key", "sk-123456"], "looks like a secret"),
+        (["-p", "query_text", "sk-123456"], "put it into the environment"),
+        (["-p", "query_text", "http://root:hunter2@host"], "put it into the environment"),
+        (["-p", "out", "elsewhere"], "--out"),
+        (["07_none"], "no numbered notebook '07_none'. Known: 01_first, 02_second."),
+        (["--inplace", "-p", "limit", "3"], "--inplace"),
+    ],
+)
+def test_a_mistake_is_one_sentence_before_anything_runs(lesson, capsys, arguments, sentence):
+    assert lesson(*arguments) == 1
+    captured = capsys.readouterr()
+    assert sentence in captured.err
+    assert "Traceback" not in captured.err and captured.out == ""
+    assert "hunter2" not in captured.err and "123456" not in captured.err
+    assert not lesson.out.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("limit: nine\n", "'limit' is 'nine', but the notebook declares it as int"),
+        ("limit: yes\n", "'limit' is True, but the notebook declares it as int"),
+        ("query_text: 42\n", "declares it as str: put it in quotes"),
+        ("milvus_token: abc\n", "looks like a secret"),
+        ("colour: red\n", "The edition sets 'colour'"),
+        ("limit: [\n", "is not valid YAML"),
+        ("- limit\n", "holds a list"),
+    ],
+)
+def test_a_mistake_in_an_edition_is_found_before_anything_runs(lesson, capsys, text, sentence):
+    (lesson.folder / "editions" / "offline.yaml").write_text(text)
+    assert lesson() == 1
+    assert sentence in capsys.readouterr().err
+    assert not lesson.out.exists()
+
+
+def test_an_unreadable_notebook_is_named(lesson, capsys):
+    (lesson.folder / "02_second.ipynb").write_text("{")
+    assert lesson() == 1
+    assert "02_second.ipynb cannot be read as a notebook" in capsys.readouterr().err
+
+
+def test_a_folder_without_notebooks_is_named(tmp_path, capsys):
+    assert main(["--notebooks", str(tmp_path)]) == 1
+    assert "no numbered notebooks" in capsys.readouterr().err
+
+
+def test_a_failing_cell_stops_the_run_and_is_kept(lesson, capsys):
+    assert lesson() == 0
+    write_notebook(lesson.folder / "01_first.ipynb", "seed: int = 0", "print('so far')", "rows = []\n1 / len(rows)")
+    assert lesson() == 1
+    message = capsys.readouterr().err
+    assert "01_first stopped at cell [4]:" in message  # [2] is papermill's cell of injected parameters
+    assert "    1 / len(rows)" in message and "ZeroDivisionError: division by zero" in message
+    assert "so far" in printed(lesson.out / "01_first.failed.ipynb")
+    # of the earlier run nothing is left that could be taken for this one's
+    assert [path.name for path in lesson.out.iterdir()] == ["01_first.failed.ipynb"]
+
+
+def test_a_mended_notebook_takes_the_place_of_the_failed_one(lesson):
+    write_notebook(lesson.folder / "01_first.ipynb", "seed: int = 0", "boom")
+    assert lesson("01") == 1
+    write_notebook(lesson.folder / "01_first.ipynb", "seed: int = 0", "print('well')")
+    assert lesson("01") == 0
+    assert sorted(path.name for path in lesson.out.iterdir()) == ["01_first.ipynb", "index.html"]
+
+
+def test_a_users_mistake_inside_a_notebook_is_shown_as_its_sentence_alone(lesson, capsys):
+    cell = "from rag_lib.images import ImageError\nraise ImageError('cat.jpg is empty: take another picture.')"
+    write_notebook(lesson.folder / "01_first.ipynb", "seed: int = 0", cell)
+    assert lesson() == 1
+    message = capsys.readouterr().err.strip()
+    assert message == "01_first stopped at cell [3].\ncat.jpg is empty: take another picture."
+
+
+def test_a_dead_kernel_is_named(lesson, capsys):
+    write_notebook(lesson.folder / "01_first.ipynb", "seed: int = 0", "import os\nos._exit(9)")
+    assert lesson() == 1
+    assert "01_first lost its kernel" in capsys.readouterr().err
+    assert [path.name for path in lesson.out.iterdir()] == ["01_first.failed.ipynb"]
+
+
+def test_the_page_shows_the_hero_with_its_texts_escaped_and_twice_the_same(lesson, capsys):
+    write_notebook(lesson.folder / "02_second.ipynb", SEARCH + "\nout: str = ''", HERO)
+    (lesson.folder / "editions" / "offline.yaml").write_text("query_text: '<script>alert(1)</script>'\n")
+    pages = []
+    for _ in range(2):
+        assert lesson() == 0
+        pages.append(re.sub(r"\d+(\.\d)? s\b", "TIME", (lesson.out / "index.html").read_text()))
+    assert pages[0] == pages[1]
+    page = pages[0]
+    assert "<script>" not in page and "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<b>Leopard" not in page and "&lt;b&gt;Leopard&lt;/b&gt; &amp; case" in page
+    assert "<i>case" not in page and "0.912" in page and "It &quot;fits&quot;." in page
+    sources = re.findall(r'src="([^"]+)"', page)
+    assert sorted(sources) == ["hero/panorama.jpg", "hero/query.jpg", "hero/winner.jpg"]
+    for source in sources:
+        assert Image.open(lesson.out / source).size == (8, 8)
+    assert "Winner: <b>Leopard</b> & case" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("mistake", "sentence"),
+    [
+        (('"winner_title"', '"title"'), "holds a result.json of another form"),
+        (('"rank": 3, ', ""), "holds a result.json of another form"),
+        (('"winner.jpg"', '"other.jpg"'), "lacks winner.jpg"),
+    ],
+)
+def test_a_hero_that_the_page_cannot_show_is_named(lesson, capsys, mistake, sentence):
+    write_notebook(lesson.folder / "02_second.ipynb", SEARCH + "\nout: str = ''", HERO.replace(*mistake))
+    assert lesson("02") == 1
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_query_of_text_alone_has_no_picture_on_the_page(lesson):
+    write_notebook(lesson.folder / "02_second.ipynb", SEARCH + "\nout: str = ''", HERO.replace('"query.jpg", ', ""))
+    assert lesson("02") == 0
+    page = (lesson.out / "index.html").read_text()
+    assert "query.jpg" not in page and "a lamp" in page and "hero/winner.jpg" in page
+
+
+def test_list_shows_parameters_and_runs_nothing(lesson, capsys):
+    assert lesson("--list", "02") == 0
+    shown = capsys.readouterr().out
+    assert "02_second" in shown and "limit: int = 9  # results to show" in shown and "01_first" not in shown
+    assert not lesson.out.exists()
+
+
+def test_inplace_keeps_the_outputs_and_drops_what_differs_from_run_to_run(lesson, tmp_path, monkeypatch):
+    monkeypatch.setenv("RAG_HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    path = lesson.folder / "02_second.ipynb"
+    bar = "from tqdm.auto import tqdm\nfor _ in tqdm(range(2)): pass\nprint(limit)"
+    write_notebook(path, SEARCH, bar)
+    contents = []
+    for _ in range(2):
+        assert main(["--notebooks", str(lesson.folder), "--inplace", "02"]) == 0
+        contents.append(path.read_text())
+    assert contents[0] == contents[1]
+    nb = nbformat.read(path, as_version=4)
+    assert set(nb.metadata) == {"kernelspec", "language_info"} and "version" not in nb.metadata.language_info
+    assert [cell.metadata for cell in nb.cells] == [{}, {"tags": ["parameters"]}, {}]
+    assert [cell.get("execution_count") for cell in nb.cells] == [None, 1, 2]
+    assert printed(path) == "9\n" and len(nb.cells[2].outputs) == 1
+
+
+def test_inplace_leaves_a_failing_notebook_as_it_was(lesson, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("RAG_HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    path = lesson.folder / "01_first.ipynb"
+    write_notebook(path, "seed: int = 0", "boom")
+    before = path.read_bytes()
+    assert main(["--notebooks", str(lesson.folder), "--inplace", "01"]) == 1
+    assert path.read_bytes() == before and "NameError" in capsys.readouterr().err
+
+
+def test_clean_keeps_tags_and_pictures():
+    nb = new_notebook(metadata={"widgets": {"x": 1}, "papermill": {}, "colab": {}})
+    picture = nbformat.v4.new_output("display_data", {"image/png": "aGk="})
+    bar = nbformat.v4.new_output("display_data", {"application/vnd.jupyter.widget-view+json": {}, "text/plain": "0%"})
+    cell = new_code_cell("1", metadata={"tags": ["hide"], "papermill": {"duration": 1}}, outputs=[picture, bar])
+    nb.cells = [cell]
+    cleaned = clean(nb)
+    assert cleaned.cells[0].outputs == [picture] and cleaned.cells[0].metadata == {"tags": ["hide"]}
+    nbformat.validate(cleaned)
