@@ -92,12 +92,7 @@ def test_heavy_libraries_are_imported_where_they_are_needed():
 
 
 def test_each_heavy_library_has_one_owner():
-    assert importers("pymilvus") <= {"rag_lib.collection"}
-    assert importers("milvus_lite") <= {"rag_lib.collection", "rag_lib.lite"}  # lite: its lock, for the collection
-    assert {name for name, found in IMPORTS.items() if any(below(what, "lite") for what, _ in found)} <= {
-        "rag_lib.collection",
-        "rag_lib.lite",
-    }
+    assert all(below(name, "collection") for name in (*importers("pymilvus"), *importers("milvus_lite")))
     assert all(below(name, "rerank") for name in importers("openai"))
     assert all(below(name, "display", "app", "typeset") for name in importers("matplotlib"))
 

@@ -278,7 +278,7 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 
 def test_an_unreachable_server_is_named_without_the_secrets(monkeypatch):
     monkeypatch.setenv("MILVUS_TOKEN", "tokensecret")
-    monkeypatch.setattr("rag_lib.collection.CONNECT_S", 1)
+    monkeypatch.setattr("rag_lib.collection.milvus.CONNECT_S", 1)
     with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, and never answers
         port = silent.getsockname()[1]
         with pytest.raises(RagError, match=f"No Milvus server answers at http://127.0.0.1:{port}:") as caught:

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 import yaml
 
-from rag_lib.parameters import declared, plan
+from rag_lib.run.parameters import declared, plan
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 COMMITTED = sorted(NOTEBOOKS.glob("*.ipynb"))

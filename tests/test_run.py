@@ -9,8 +9,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from PIL import Image
 
-from rag_lib.execution import KERNELSPEC, clean
-from rag_lib.run import main
+from rag_lib.run.command import main
+from rag_lib.run.execution import KERNELSPEC, clean
 
 SEARCH = "limit: int = 9  # results to show\nquery_text: str = 'a mug'\nweight: float = 0.5\nexact: bool = False"
 HERO = """

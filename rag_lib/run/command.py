@@ -77,9 +77,9 @@ def run(chosen: Sequence[Path], *, family: Sequence[Path], edition: str, overrid
     replaced. A notebook that declares `out` gets the folder's path (relative to `home()` where it lies below), and
     may leave there what the page shows. Raises RagError; at the first failing notebook the later ones do not run.
     """
-    from rag_lib.execution import execute  # papermill takes a second to import; --help should not
-    from rag_lib.parameters import load_edition, plan
-    from rag_lib.result_page import load_hero, write_page
+    from rag_lib.run.execution import execute  # papermill takes a second to import; --help should not
+    from rag_lib.run.parameters import load_edition, plan
+    from rag_lib.run.result_page import load_hero, write_page
 
     if "out" in overrides:
         raise RagError("The notebooks get 'out' from --out: give the folder there.")
@@ -102,7 +102,7 @@ def run(chosen: Sequence[Path], *, family: Sequence[Path], edition: str, overrid
 
 def run_inplace(chosen: Sequence[Path]) -> None:
     """Execute the committed notebooks with their own defaults and put the cleaned results in their places."""
-    from rag_lib.execution import refresh
+    from rag_lib.run.execution import refresh
 
     workspace = home() / "runs" / "inplace"
     _each(chosen, lambda path, bar: refresh(path, workspace=workspace, cwd=home(), bar=bar))
@@ -123,8 +123,8 @@ def _each(chosen: Sequence[Path], work: Callable[[Path, bool], float]) -> list[t
 
 
 def declares(notebook: Path) -> dict[str, dict[str, str]]:
-    """The parameters that a notebook declares: see `rag_lib.parameters.declared`."""
-    from rag_lib.parameters import declared
+    """The parameters that a notebook declares: see `rag_lib.run.parameters.declared`."""
+    from rag_lib.run.parameters import declared
 
     return declared(notebook)
 
@@ -182,7 +182,3 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--inplace", action="store_true", help="refresh the committed notebooks, with their defaults")
     parser.add_argument("--notebooks", dest="notebooks_from", type=Path, metavar="FOLDER", help="where they lie")
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,7 +1,6 @@
-"""The Milvus collection: items and their vectors go in, hits come out. The only module that imports pymilvus.
+"""The Milvus collection: items and their vectors go in, hits come out.
 
-A `uri` that ends in .db is a local Milvus Lite folder; http(s)://... is a server or cluster, Milvus 2.5 or newer
-(nullable columns), used the same way.
+A `uri` that ends in .db is a local Milvus Lite folder; http(s)://... a server or cluster, Milvus 2.5 or newer.
 
 A damaged local folder can open with rows missing and without an error. So whoever fills a collection asks `ids()`
 what is there and upserts the rest, which also mends damage; a stored count would not tell which rows are gone.
@@ -20,11 +19,12 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
-from rag_lib import lite, paths
+from rag_lib import paths
+from rag_lib.collection import lite
+from rag_lib.collection.filters import Where, filter_expression
+from rag_lib.collection.rows import COLUMNS, MAX_ID, TEXTS, to_item, to_row
 from rag_lib.errors import RagError
-from rag_lib.filters import Where, filter_expression
 from rag_lib.records import Hit, Item
-from rag_lib.rows import COLUMNS, MAX_ID, TEXTS, to_item, to_row
 
 MAX_LIMIT = 16_384  # Milvus's own bound on the hits of one search
 CONNECT_S, CALL_S = 5, 60  # time limits, seconds

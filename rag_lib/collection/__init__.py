@@ -1,0 +1,5 @@
+"""The store: items and their vectors in a Milvus collection, local or on a server. The only room with pymilvus."""
+
+from rag_lib.collection.milvus import Collection, MilvusError
+
+__all__ = ["Collection", "MilvusError"]
