@@ -13,6 +13,8 @@ from pathlib import Path
 from rag_lib import paths
 from rag_lib.errors import RagError
 
+# Its server takes pymilvus's keepalive pings, one in ten seconds, for an attack, hangs up and logs that to stderr.
+CHANNEL = {"grpc.keepalive_time_ms": 2**31 - 1}
 _users: Counter[Path] = Counter()  # folder -> users in this process
 _guard = threading.RLock()  # reentrant: garbage collection can release one user while another one acquires
 

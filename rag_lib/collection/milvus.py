@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 from rag_lib import paths
 from rag_lib.collection import lite
 from rag_lib.collection.filters import Where, filter_expression
-from rag_lib.collection.rows import COLUMNS, MAX_ID, TEXTS, to_item, to_row
+from rag_lib.collection.rows import COLUMNS, schema, to_item, to_row
 from rag_lib.errors import RagError
 from rag_lib.records import Hit, Item
 
@@ -68,12 +68,13 @@ class Collection:
                 path = paths.resolve(uri)
                 path = path.parent.resolve() / path.name  # one spelling for one folder
                 self.uri = lite.shown(path)
-                address, token, wait = lite.acquire(path, timeout=lock_timeout), "", CALL_S
+                address, token, wait, channel = lite.acquire(path, timeout=lock_timeout), "", CALL_S, lite.CHANNEL
                 resources.callback(lite.release, path)
             else:
-                address, token, wait = str(uri), token or os.environ.get("MILVUS_TOKEN", ""), CONNECT_S
+                address, wait, channel = str(uri), CONNECT_S, {}
+                token = token or os.environ.get("MILVUS_TOKEN", "")
                 self.uri = _shown(address)
-            self._client = _connect(address, token, wait, self.uri)
+            self._client = _connect(address, token, wait, self.uri, channel)
             resources.callback(self._client.close)
             self.dim = self._prepare(dim, index or ("FLAT" if local else "AUTOINDEX"))
         except BaseException as exc:
@@ -187,7 +188,7 @@ class Collection:
         if not self._call("has_collection"):
             if dim is None:
                 raise RagError(f"{self.uri} holds no collection {self.name!r}: give dim to make it.")
-            self._call("create_collection", schema=_schema(dim), **STRONG)
+            self._call("create_collection", schema=schema(dim), **STRONG)
         fields = {field["name"]: field for field in self._call("describe_collection")["fields"]}
         if not fields.keys() >= set(COLUMNS):
             raise RagError(f"The collection {self.name!r} in {self.uri} was not made by rag_lib: use another name.")
@@ -205,18 +206,6 @@ class Collection:
         return stored
 
 
-def _schema(dim: int) -> Any:
-    from pymilvus import DataType, MilvusClient
-
-    schema = MilvusClient.create_schema(enable_dynamic_field=True)
-    schema.add_field("image_id", DataType.VARCHAR, is_primary=True, max_length=MAX_ID)
-    schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dim)
-    for name in ("path", "title", *TEXTS):
-        schema.add_field(name, DataType.VARCHAR, max_length=65_535, nullable=name in TEXTS)
-    schema.add_field("price", DataType.DOUBLE, nullable=True)  # FLOAT would give 19.989999771 back for 19.99
-    return schema
-
-
 def _shown(uri: str) -> str:
     """A server's uri as messages name it: without user, password and path."""
     match = re.fullmatch(r"(https?://)(?:[^/@]*@)?([^/@?#]+)(?:[/?#].*)?", uri)
@@ -225,13 +214,13 @@ def _shown(uri: str) -> str:
     return match[1] + match[2]
 
 
-def _connect(address: str, token: str, wait: float, shown: str) -> Any:
+def _connect(address: str, token: str, wait: float, shown: str, channel: dict[str, Any]) -> Any:
     from pymilvus import MilvusClient
 
     # Its errors come as exceptions; the copies that it logs, with tracebacks, would fill a notebook.
     logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
     try:
-        return MilvusClient(address, token=token, timeout=wait, dedicated=True)
+        return MilvusClient(address, token=token, timeout=wait, dedicated=True, grpc_options=channel)
     except Exception as exc:  # of many kinds; none of their texts is shown, because they can hold the credentials
         if "auth" in str(exc).lower():
             raise RagError(f"Milvus at {shown} refused the credentials: set MILVUS_TOKEN.") from None

@@ -1,4 +1,4 @@
-"""Item to row of the collection and back. Pure: a row is a dict of plain values, and `path` is text."""
+"""Item to row of the collection and back, and the columns. A row is a dict of plain values; `path` is text."""
 
 import json
 import math
@@ -43,6 +43,19 @@ def to_item(row: Mapping[str, Any], *, root: Path | None = None) -> Item:
     row = {**row, **(row.get("$meta") or {})}  # some servers do not spread the dynamic keys
     metadata = {key: value for key, value in row.items() if key not in (*OWN, "$meta") and value is not None}
     return Item(row["image_id"], Path(root or "", row["path"]), row["title"], metadata)
+
+
+def schema(dim: int) -> Any:
+    """The collection's schema for vectors of `dim`: the columns, and room for any other key."""
+    from pymilvus import DataType, MilvusClient
+
+    made = MilvusClient.create_schema(enable_dynamic_field=True)
+    made.add_field("image_id", DataType.VARCHAR, is_primary=True, max_length=MAX_ID)
+    made.add_field("vector", DataType.FLOAT_VECTOR, dim=dim)
+    for name in ("path", "title", *TEXTS):
+        made.add_field(name, DataType.VARCHAR, max_length=65_535, nullable=name in TEXTS)
+    made.add_field("price", DataType.DOUBLE, nullable=True)  # FLOAT would give 19.989999771 back for 19.99
+    return made
 
 
 def _missing(value: Any) -> bool:
