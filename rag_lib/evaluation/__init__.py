@@ -1,0 +1,1 @@
+"""Measuring retrieval: does the composed query find what neither the picture nor the words find alone?"""

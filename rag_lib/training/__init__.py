@@ -1,0 +1,1 @@
+"""How the pocket weights were made, and how to make your own: `python -m rag_lib.training`."""

@@ -1,0 +1,150 @@
+"""The drawn pictures that the pocket model learns from, with their labels, and the combinations it never sees.
+
+In: counts and a seed; out: a `PictureSet`. Drawing is done once: shards lie in `data/training/` and are found again.
+"""
+
+import hashlib
+import io
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from rag_lib.catalog.drawing import (
+    CATEGORIES,
+    COLORED_THEMES,
+    COLORS,
+    LOOKS,
+    NATURAL,
+    NATURAL_THEMES,
+    THEMES,
+    draw_product,
+    draw_query_picture,
+)
+from rag_lib.catalog.drawn import DRAWING_VERSION
+
+COLOR_LABELS = (*COLORS, NATURAL)
+LABELS = {"category": CATEGORIES, "theme": THEMES, "color": COLOR_LABELS}
+SHARD = 500
+HERO = ("phone case", "leopard", NATURAL)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What one picture shows. `category` is None for a query picture, which is no product."""
+
+    category: str | None
+    theme: str
+    color: str
+
+
+def is_held_out(category: str, theme: str, color: str) -> bool:
+    """Whether training never sees this combination: about one in ten, by hash, and the hero's leopard phone case."""
+    if (category, theme, color) == HERO:
+        return True
+    return hashlib.sha256(f"{category}|{theme}|{color}".encode()).digest()[0] % 10 == 0
+
+
+COMBINATIONS = tuple((category, *look) for category in CATEGORIES for look in LOOKS)
+SEEN = tuple(combination for combination in COMBINATIONS if not is_held_out(*combination))
+HELD_OUT = tuple(combination for combination in COMBINATIONS if is_held_out(*combination))
+
+
+@dataclass(frozen=True)
+class PictureSet:
+    """`images`: (n, S, S, 3) uint8 RGB; `labels`: (n, 3) int, the indices of category, theme and color in `LABELS`.
+
+    The category of a query picture is -1.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+def training_specs(n_products: int, n_queries: int, seed: int) -> list[Spec]:
+    """Labels for a training set: seen combinations only, natural and colored themes in the proportion 2 : 3."""
+    rng = np.random.default_rng(seed)
+    natural = [c for c in SEEN if c[2] == NATURAL]
+    colored = [c for c in SEEN if c[2] != NATURAL]
+    specs = []
+    for number in range(n_products):
+        pool = natural if number % 5 < 2 else colored
+        specs.append(Spec(*pool[int(rng.integers(len(pool)))]))
+    for number in range(n_queries):
+        if number % 5 < 2:
+            specs.append(Spec(None, NATURAL_THEMES[int(rng.integers(len(NATURAL_THEMES)))], NATURAL))
+        else:
+            theme = COLORED_THEMES[int(rng.integers(len(COLORED_THEMES)))]
+            specs.append(Spec(None, theme, list(COLORS)[int(rng.integers(len(COLORS)))]))
+    return specs
+
+
+def draw(spec: Spec, rng: np.random.Generator, size: int) -> np.ndarray:
+    """One picture as files give it: drawn at some resolution, most often through JPEG, resized to `size`."""
+    resolution = int(rng.choice([size, round(size * 1.4), size * 2], p=[0.5, 0.3, 0.2]))
+    if spec.category is None:
+        pixels = draw_query_picture(rng, spec.theme, spec.color, size=resolution)
+    else:
+        pixels = draw_product(rng, spec.category, spec.theme, spec.color, size=resolution)
+    picture = Image.fromarray(pixels)
+    if rng.random() < 0.7:
+        buffer = io.BytesIO()
+        picture.save(buffer, "JPEG", quality=int(rng.integers(60, 96)))
+        picture = Image.open(buffer)
+    if resolution != size:
+        picture = picture.resize((size, size), Image.Resampling.BICUBIC)
+    return np.asarray(picture)
+
+
+def draw_set(specs: Sequence[Spec], *, size: int, seed: int, folder: Path, description: str) -> PictureSet:
+    """Draw `specs` in parallel, or find the shards that an earlier, perhaps interrupted call left in `folder`."""
+    from tqdm.auto import tqdm
+
+    recipe = repr((DRAWING_VERSION, size, seed, SHARD, list(specs)))
+    folder = folder / hashlib.sha256(recipe.encode()).hexdigest()[:12]
+    folder.mkdir(parents=True, exist_ok=True)
+    starts = range(0, len(specs), SHARD)
+    jobs = [
+        (folder / f"{start:06d}.npy", specs[start : start + SHARD], start, size, seed)
+        for start in starts
+        if not (folder / f"{start:06d}.npy").exists()
+    ]
+    done = len(starts) - len(jobs)
+    # spawn: a forked child would inherit torch's threads in an unusable state
+    with ProcessPoolExecutor(min(os.cpu_count() or 1, 8), mp_context=get_context("spawn")) as pool:
+        for _ in tqdm(pool.map(_draw_shard, jobs), desc=description, initial=done, total=len(starts), unit="shard"):
+            pass
+    images = np.concatenate([np.load(folder / f"{start:06d}.npy") for start in starts])
+    return PictureSet(images, labels_of(specs))
+
+
+def labels_of(specs: Sequence[Spec]) -> np.ndarray:
+    """(n, 3) int64: indices in `LABELS`; -1 for the category of a query picture."""
+    return np.array(
+        [
+            (
+                CATEGORIES.index(spec.category) if spec.category else -1,
+                THEMES.index(spec.theme),
+                COLOR_LABELS.index(spec.color),
+            )
+            for spec in specs
+        ],
+        dtype=np.int64,
+    ).reshape(-1, 3)
+
+
+def _draw_shard(job) -> None:
+    import cv2
+
+    cv2.setNumThreads(1)  # the processes already fill the cores
+    path, specs, start, size, seed = job
+    images = [draw(spec, np.random.default_rng([seed, start + i]), size) for i, spec in enumerate(specs)]
+    partial = path.with_suffix(".part")
+    with open(partial, "wb") as file:
+        np.save(file, np.stack(images))
+    partial.replace(path)
