@@ -42,8 +42,8 @@ test: setup  ## Lint, then the tests, then every notebook again, its outputs com
 	$(BIN)/python -m pytest
 	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg notebooks
 
-bench: setup  ## The speed comparisons
-	$(BIN)/python -m pytest tests/benchmarks -s -m slow
+bench: setup  ## How fast each part is on this machine
+	$(BIN)/python tests/benchmarks/offline.py
 
 train: setup  ## Train the pocket model anew, as its model card says
 	$(BIN)/python -m rag_lib.training

@@ -1,5 +1,8 @@
 """The one exception that a user is meant to read: what was found, what was expected, and the remedy."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class RagError(Exception):
     """A mistake that the user can mend. Its message is one or two plain sentences with the remedy.
@@ -10,3 +13,10 @@ class RagError(Exception):
     def _render_traceback_(self) -> list[str]:
         """IPython calls this in place of its own traceback."""
         return [f"{type(self).__name__}: {self}"]
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: " Did you mean 'leopard'?", or nothing if none is near."""
+    known = {str(each).lower(): each for each in known}
+    near = difflib.get_close_matches(str(name).lower(), known, n=1)
+    return f" Did you mean '{known[near[0]]}'?" if near else ""

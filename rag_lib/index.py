@@ -16,7 +16,7 @@ CHUNK = 1024  # pictures embedded between two upserts: what a kill can lose
 
 @dataclass(frozen=True)
 class IndexReport:
-    """What `update_index` did. `added`, `removed`: numbers of rows; `skipped`: pictures left out, and why."""
+    """What `update_index` did. `added`: rows new or changed; `removed`: rows; `skipped`: pictures left out."""
 
     added: int
     removed: int
@@ -29,15 +29,14 @@ def collection_name(catalog: Catalog, encoder: Encoder) -> str:
 
 
 def update_index(collection: Collection, catalog: Catalog, encoder: Encoder, *, progress: bool = True) -> IndexReport:
-    """Make the collection hold the catalog's items, no more and no fewer than can be opened."""
-    stored = collection.ids()
-    missing = [item for item in catalog.items if item.image_id not in stored]
+    """Make the collection hold the catalog's items that can be opened, under their present names, and no others."""
+    missing = collection.outdated(catalog.items)
     by_path, added, skipped = {item.path: item for item in missing}, 0, list(catalog.skipped)
     for start in range(0, len(missing), CHUNK):
         encoded = encoder.encode_images([item.path for item in missing[start : start + CHUNK]], progress=progress)
         added += collection.upsert([by_path[path] for path in encoded.kept], encoded.vectors, progress=progress)
         skipped += encoded.skipped
-    gone = stored - {item.image_id for item in catalog.items}
+    gone = collection.ids() - {item.image_id for item in catalog.items}
     collection.delete(gone)
     return IndexReport(added, len(gone), tuple(skipped))
 

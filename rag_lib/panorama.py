@@ -5,7 +5,6 @@ list carries the number i + 1, as its rank does. Aspect ratios are kept; the sam
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
@@ -30,13 +29,15 @@ class Layout(NamedTuple):
     tiles: tuple[Box, ...]
 
 
-def layout(count: int, *, columns: int = 3, tile: int = 300, query: bool = True) -> Layout:
-    """The boxes for `count` candidates in rows of `columns`, each `tile` pixels square.
+def layout(count: int, *, columns: int | None = None, tile: int = 300, query: bool = True) -> Layout:
+    """The boxes for `count` candidates in rows of `columns` (None: 3, from ten on 5), each `tile` pixels square.
 
     The query picture is one tile large beside a single row, one and a half beside more. RagError for values outside
     1..25 candidates, 1..25 columns, 32..1024 pixels.
     """
     _check("candidates", count, 1, MAX_IMAGES)
+    if columns is None:
+        columns = 3 if count <= 9 else 5
     _check("columns", columns, 1, MAX_IMAGES)
     _check("tile", tile, MIN_TILE, MAX_TILE)
     columns = min(columns, count)
@@ -56,8 +57,8 @@ def layout(count: int, *, columns: int = 3, tile: int = 300, query: bool = True)
     return Layout((left + gap + columns * (tile + gap), height), query_box, tuple(tiles))
 
 
-def panorama(query_image: Any, images: Sequence[Any], columns: int = 3, tile: int = 300) -> Image.Image:
-    """Draw the grid. `tile`: thumbnail edge, pixels.
+def panorama(query_image: Any, images: Sequence[Any], columns: int | None = None, tile: int = 300) -> Image.Image:
+    """Draw the grid. `columns`: None for 3, from ten candidates on 5. `tile`: thumbnail edge, pixels.
 
     `query_image`: a path, a PIL image, or None for a query without a picture. An unreadable query raises ImageError;
     an unreadable candidate becomes a grey tile that says so, so that numbers and candidates always agree.
@@ -129,11 +130,3 @@ def _font_size(tile: int) -> int:
 def _check(name: str, value: int, low: int, high: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise RagError(f"The panorama was asked for {name} = {value!r}; expected a whole number from {low} to {high}.")
-
-
-def save(image: Image.Image, path: str | Path) -> Path:
-    """Write the panorama as a JPEG or PNG, by the suffix; missing folders are made."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    image.save(path, quality=90)
-    return path

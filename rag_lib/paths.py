@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from rag_lib.errors import RagError
+
 
 def home() -> Path:
     """The folder under which `data/` and `runs/` are made.
@@ -19,7 +21,12 @@ def home() -> Path:
 def data_dir() -> Path:
     """The git-ignored folder of catalogs and databases; made on demand."""
     path = home() / "data"
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise RagError(
+            f"The folder data/ cannot be made here ({exc.strerror}): set RAG_HOME to a folder that can be written."
+        ) from None
     return path
 
 

@@ -397,3 +397,11 @@ def test_nothing_is_printed(tmp_path, capfd):
         with pytest.raises(RagError):
             collection.search(unit_rows(1)[0], where="price >")
     assert capfd.readouterr() == ("", "") and logging.getLogger().handlers == handlers
+
+
+def test_a_local_server_that_does_not_start_ends_in_a_sentence(tmp_path, monkeypatch):
+    from milvus_lite.server_manager import server_manager_instance
+
+    monkeypatch.setattr(server_manager_instance, "start_and_get_uri", lambda path: None)
+    with pytest.raises(RagError, match="milvus.db could not be served: try again"):
+        Collection(tmp_path / "milvus.db", "some", dim=4, lock_timeout=0.3)

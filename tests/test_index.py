@@ -49,11 +49,23 @@ def test_a_picture_finds_itself(folder, encoder, tmp_path):
 def test_the_index_follows_added_and_removed_files(folder, encoder, tmp_path):
     open_(folder, encoder, tmp_path).close()
     (folder / "toaster.jpg").unlink()
-    (folder / "lamp.jpg").rename(folder / "renamed.jpg")  # the same content: the same id
     with open_(folder, encoder, tmp_path) as collection:
         stored = collection.ids()
     assert stored == {item.image_id for item in load_folder(folder).items}
     assert len(stored) == 2
+
+
+def test_the_index_follows_new_names_and_metadata(folder, encoder, tmp_path):
+    with open_(folder, encoder, tmp_path) as collection:
+        before = collection.ids()
+    (folder / "lamp.jpg").rename(folder / "renamed.jpg")  # the same content: the same id
+    (folder / "metadata.csv").write_text("file,title,price\nrenamed.jpg,Bedside lamp,12.5\n")
+    query = encoder.encode_query(folder / "renamed.jpg")
+    with open_(folder, encoder, tmp_path) as collection:
+        assert collection.ids() == before
+        item = collection.search(query, limit=1)[0].item
+        assert collection.outdated(load_folder(folder).items) == []
+    assert (item.path, item.title, item.metadata["price"]) == (folder / "renamed.jpg", "Bedside lamp", 12.5)
 
 
 def test_rows_lost_are_made_again(folder, encoder, tmp_path):

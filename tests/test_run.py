@@ -17,7 +17,7 @@ HERO = """
 import json, pathlib
 from PIL import Image
 hero = pathlib.Path(out) / "hero"
-hero.mkdir(parents=True)
+hero.mkdir(parents=True, exist_ok=True)
 for name in ("query.jpg", "panorama.jpg", "winner.jpg"):
     Image.new("RGB", (8, 8), "navy").save(hero / name)
 rows = [{"rank": 3, "title": "<i>case</i>", "score": 0.91234}]
@@ -258,3 +258,25 @@ def test_clean_keeps_tags_and_pictures():
     cleaned = clean(nb)
     assert cleaned.cells[0].outputs == [picture] and cleaned.cells[0].metadata == {"tags": ["hide"]}
     nbformat.validate(cleaned)
+
+
+def test_the_notebooks_themselves_are_never_the_output(lesson, capsys):
+    before = {path.name: path.read_bytes() for path in lesson.folder.glob("*.ipynb")}
+    assert lesson("--out", str(lesson.folder)) == 1
+    assert "holds the notebooks themselves: name another folder" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in lesson.folder.glob("*.ipynb")} == before
+
+
+def test_an_output_that_cannot_be_a_folder_is_named(lesson, capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert lesson("--out", str(tmp_path / "file")) == 1
+    assert "cannot be made" in capsys.readouterr().err and (tmp_path / "file").is_file()
+
+
+def test_a_model_without_its_key_is_found_before_anything_runs(lesson, capsys, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    write_notebook(lesson.folder / "02_second.ipynb", SEARCH + "\nreranker: str = 'pocket'", "print(reranker)")
+    assert lesson("-p", "reranker", "gpt-4o") == 1
+    printed = capsys.readouterr()
+    assert "OPENAI_API_KEY is not set" in printed.err and "01_first" not in printed.out

@@ -1,10 +1,9 @@
 """Where items come from: a catalog's name, or a folder of your own pictures, in; a `records.Catalog` out."""
 
-import difflib
 from pathlib import Path
 
 from rag_lib.catalog.folder import load_folder
-from rag_lib.errors import RagError
+from rag_lib.errors import RagError, did_you_mean
 from rag_lib.paths import resolve
 from rag_lib.records import Catalog
 
@@ -45,13 +44,15 @@ def query_picture(catalog: Catalog, name: str) -> Path | None:
         return None
     if name in catalog.query_pictures:
         return catalog.query_pictures[name]
-    if resolve(name).is_file():
-        return resolve(name)
-    close = difflib.get_close_matches(name, catalog.query_pictures, n=1)
-    hint = f" Did you mean '{close[0]}'?" if close else ""
-    known = ", ".join(catalog.query_pictures) or "none"
+    try:
+        if resolve(name).is_file():
+            return resolve(name)
+    except (OSError, ValueError):
+        pass  # too long or otherwise no path at all
+    known = ", ".join(catalog.query_pictures) or "none (put pictures into the folder's sub-folder query/)"
     raise RagError(
-        f"There is no query picture '{name}': expected the path of an image, or one of this catalog's: {known}.{hint}"
+        f"There is no query picture '{name[:80]}': expected the path of an image (a relative one starts at the "
+        f"project's folder), or one of this catalog's: {known}.{did_you_mean(name, catalog.query_pictures)}"
     )
 
 
@@ -59,12 +60,8 @@ def _nearest(given: str) -> str:
     """A hint at what was probably meant: a known name, or a folder that lies beside the missing one."""
     if not given:
         return ""
-    close = difflib.get_close_matches(given.lower(), NAMES, n=1)
-    if not close and (parent := resolve(given).parent).is_dir():
-        beside = {path.name.lower(): path.name for path in parent.iterdir() if path.is_dir()}
-        close = [Path(given).with_name(beside[key]).as_posix() for key in _like(Path(given).name, beside)]
-    return f" Did you mean '{close[0]}'?" if close else ""
-
-
-def _like(name: str, names) -> list[str]:
-    return difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.7)
+    hint = did_you_mean(given, NAMES)
+    if not hint and (parent := resolve(given).parent).is_dir():
+        beside = [Path(given).with_name(path.name).as_posix() for path in parent.iterdir() if path.is_dir()]
+        hint = did_you_mean(given, beside)
+    return hint

@@ -61,18 +61,8 @@ def load_drawn(folder: str | Path | None = None, seed: int = 0, *, count: int = 
         )
         for picture in products
     )
-    return Catalog("drawn", folder, items, {q.values["name"]: folder / q.file for q in queries})
-
-
-def read_query_metadata(folder: str | Path) -> dict[str, dict[str, Any]]:
-    """What the query pictures of a drawn catalog show: name -> {file, title, theme, color, kind}."""
-    try:
-        lines = (Path(folder) / "query.jsonl").read_text("utf-8").splitlines()
-    except OSError:
-        raise RagError(
-            f"The folder '{Path(folder).name}' holds no drawn catalog: make one with load_drawn()."
-        ) from None
-    return {row.pop("name"): row for row in map(json.loads, lines)}
+    name = "drawn" if (seed, count) == (0, COUNT) else f"drawn_{seed}_{count}"  # a collection of its own
+    return Catalog(name, folder, items, {q.values["name"]: folder / q.file for q in queries})
 
 
 def make_drawn_catalog(
@@ -172,7 +162,12 @@ def _draw_all(folder: Path, stamp: dict, pictures: list[Picture], seed: int, pro
         old = fresh.with_suffix(".old")
         if folder.exists():
             os.replace(folder, old)
-        os.replace(fresh, folder)
+        try:
+            os.replace(fresh, folder)
+        except OSError:
+            # Another process, that started together with this one, was sooner: the same pictures.
+            if _read_manifest(folder).get("files") != ids:
+                raise
         shutil.rmtree(old, ignore_errors=True)
         return ids
     finally:

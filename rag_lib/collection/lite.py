@@ -47,21 +47,25 @@ def acquire(path: Path, *, timeout: float) -> str:
             )
         path.parent.mkdir(parents=True, exist_ok=True)
         while True:
+            address = None
             with _guard:
                 _users[path] += 1  # before the start: a release meanwhile must not stop the server under us
-                address = server_manager_instance.start_and_get_uri(str(path))
-                if address:
-                    return address
-                release(path)
+                try:
+                    address = server_manager_instance.start_and_get_uri(str(path))
+                finally:
+                    if not address:
+                        release(path)
+            if address:
+                return address
+            why, remedy = "could not be served", "try again, or choose another path"
             try:
                 MilvusLite(str(path)).close()  # the manager logs the cause and drops it: ask once more
             except DataDirLockedError:
-                if time.monotonic() >= deadline:
-                    raise RagError(
-                        f"{shown(path)} is in use by another notebook or process: close it there with "
-                        f"collection.close(), or restart its kernel."
-                    ) from None
-                time.sleep(0.2)
+                why = "is in use by another notebook or process"
+                remedy = "close it there with collection.close(), or restart its kernel"
+            if time.monotonic() >= deadline:
+                raise RagError(f"{shown(path)} {why}: {remedy}.")
+            time.sleep(0.2)
     except OSError as exc:
         raise RagError(f"{shown(path)} cannot be opened ({exc.strerror}): choose another path.") from None
 

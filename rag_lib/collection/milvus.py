@@ -2,15 +2,15 @@
 
 A `uri` that ends in .db is a local Milvus Lite folder; http(s)://... a server or cluster, Milvus 2.5 or newer.
 
-A damaged local folder can open with rows missing and without an error. So whoever fills a collection asks `ids()`
-what is there and upserts the rest, which also mends damage; a stored count would not tell which rows are gone.
+A damaged local folder can open with rows missing and without an error. So whoever fills a collection asks
+`outdated()` what to upsert, which also mends damage; a stored count would not tell which rows are gone.
 """
 
 import logging
 import os
 import re
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Collection as Ids
 from contextlib import ExitStack
 from pathlib import Path
@@ -28,6 +28,7 @@ from rag_lib.records import Hit, Item
 
 MAX_LIMIT = 16_384  # Milvus's own bound on the hits of one search
 CONNECT_S, CALL_S = 5, 60  # time limits, seconds
+OUTPUT = [*(name for name in COLUMNS if name != "vector"), "$meta"]
 STRONG = {"consistency_level": "Strong"}  # a server's default does not show the latest writes at once
 
 
@@ -117,14 +118,14 @@ class Collection:
             raise RagError(f"The query vector has shape {vector.shape}, but {self.name!r} needs ({self.dim},).")
         if not (np.isfinite(vector).all() and vector.any()):
             raise RagError("The query vector is zero or not finite, so nothing is near it: check the encoder's output.")
-        if not 1 <= limit <= MAX_LIMIT:
-            raise RagError(f"limit is {limit}; it must be 1 to {MAX_LIMIT:,}.")
+        if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_LIMIT:
+            raise RagError(f"limit is {limit!r}; it must be a whole number from 1 to {MAX_LIMIT:,}.")
         found = self._call(
             "search",
             data=[vector],
             limit=min(limit + 16, MAX_LIMIT),  # a few more, so that a tie at the end is cut in a stable order
             filter=filter_expression(where, exclude=exclude),
-            output_fields=[*(name for name in COLUMNS if name != "vector"), "$meta"],
+            output_fields=OUTPUT,
             **STRONG,
         )[0]
         pairs = [(min(1.0, float(hit["distance"])), to_item(hit["entity"], root=self._root)) for hit in found]
@@ -141,12 +142,14 @@ class Collection:
         return True  # an empty collection is still a collection
 
     def ids(self) -> set[str]:
-        """All stored ids. What a catalog has beyond them is missing: encode and upsert that."""
-        iterator = self._call("query_iterator", batch_size=8_192, output_fields=["image_id"], **STRONG)
-        found: set[str] = set()
-        while rows := _checked(iterator.next):
-            found.update(row["image_id"] for row in rows)
-        return found
+        """All stored ids."""
+        return {row["image_id"] for row in self._rows(["image_id"])}
+
+    def outdated(self, items: Iterable[Item]) -> list[Item]:
+        """Those of `items` that are not stored, or with another path, title or metadata: encode and upsert them."""
+        stored = {row["image_id"]: to_item(row, root=self._root) for row in self._rows(OUTPUT)}
+        as_stored = ((item, to_item(to_row(item, None, root=self._root), root=self._root)) for item in items)
+        return [item for item, wanted in as_stored if stored.get(item.image_id) != wanted]
 
     def delete(self, ids: Ids[str]) -> None:
         """Delete the rows of these ids; unknown ids are no error."""
@@ -182,6 +185,11 @@ class Collection:
 
     def _call(self, method: str, **options: Any) -> Any:
         return _checked(getattr(self.client, method), self.name, timeout=CALL_S, **options)
+
+    def _rows(self, fields: list[str]) -> Iterator[dict[str, Any]]:
+        iterator = self._call("query_iterator", batch_size=4_096, output_fields=fields, **STRONG)
+        while rows := _checked(iterator.next):
+            yield from rows
 
     def _prepare(self, dim: int | None, index: str) -> int:
         """Make the collection if it is missing, check it if not, load it. -> its dimension."""

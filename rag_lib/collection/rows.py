@@ -18,7 +18,7 @@ COLUMNS = (*OWN, *TEXTS, "price")
 MAX_ID = 64  # bytes
 
 
-def to_row(item: Item, vector: np.ndarray, *, root: Path | None = None) -> dict[str, Any]:
+def to_row(item: Item, vector: np.ndarray | None, *, root: Path | None = None) -> dict[str, Any]:
     """`path` becomes relative to `root` where it lies below it. RagError for metadata that the columns cannot hold."""
     if not 0 < len(item.image_id.encode()) <= MAX_ID:
         raise RagError(f"The image_id {item.image_id!r} has {len(item.image_id.encode())} bytes; 1 to {MAX_ID} fit.")

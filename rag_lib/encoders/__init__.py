@@ -1,11 +1,11 @@
 """Encoders: pictures, instructions and composed queries become unit vectors. `load_encoder` is the way in."""
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from rag_lib.errors import RagError
+from rag_lib.errors import RagError, did_you_mean
+from rag_lib.paths import resolve
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,9 +36,7 @@ def load_encoder(name: str, weights: str | Path | None = None, device: str = "au
     Raises RagError for an unknown name, weights that are missing or do not fit, and a device that is not there.
     """
     if name not in ENCODERS:
-        near = difflib.get_close_matches(str(name), ENCODERS, n=1, cutoff=0.4)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise RagError(f"Unknown encoder {name!r}.{hint} Known: {', '.join(ENCODERS)}.")
+        raise RagError(f"Unknown encoder {name!r}.{did_you_mean(name, ENCODERS)} Known: {', '.join(ENCODERS)}.")
     import torch
 
     from rag_lib.encoders import loading
@@ -50,7 +48,7 @@ def load_encoder(name: str, weights: str | Path | None = None, device: str = "au
         dtype = "bfloat16" if device == "cuda" else "float32"
     dtype = getattr(torch, dtype)
     if name == "pocket":
-        folder = Path(weights).expanduser() if weights else loading.POCKET_FOLDER
+        folder = resolve(weights) if weights else loading.POCKET_FOLDER
         return loading.load_pocket(folder, device=device, dtype=dtype)
     return loading.load_official(name, weights, device=device, dtype=dtype)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from rag_lib.encoders.preprocess import normalise, read_square
+from rag_lib.encoders.preprocess import normalize, read_square
 from rag_lib.encoders.visualized_bge import VisualizedBGE
 from rag_lib.errors import RagError
 from rag_lib.images import ImageError
@@ -44,7 +44,7 @@ class ComposedEncoder:
         vectors, kept, skipped = [np.empty((0, self.dim), np.float32)], [], []
         for squares, read in self._batches(paths, batch_size, progress, skipped):
             with self._inference():
-                tokens = self.model.image_tokens(normalise(squares).to(self.device))
+                tokens = self.model.image_tokens(normalize(squares).to(self.device))
                 vectors.append(self._embed([""] * len(squares), tokens))
             kept += read
         return EncodedImages(np.concatenate(vectors), tuple(kept), tuple(skipped))
@@ -58,6 +58,8 @@ class ComposedEncoder:
         texts = [(text or "").strip() for text in texts]
         if any(image is None and not text for image, text in zip(images, texts, strict=True)):
             raise RagError("The query is empty: give a picture, an instruction, or both.")
+        if len({image is None for image in images}) > 1:
+            raise RagError("Some queries have a picture and some have none: encode the two kinds in two calls.")
         rows = [np.empty((0, self.dim), np.float32)]
         for start in range(0, len(texts), batch_size):
             some_images, some_texts = images[start : start + batch_size], texts[start : start + batch_size]
@@ -70,7 +72,7 @@ class ComposedEncoder:
         """Pictures (paths or PIL images) -> (n, N, d_v) patch tokens. Raises ImageError."""
         squares = np.stack([read_square(image, self.model.config.image_size) for image in images])
         with self._inference():
-            return self.model.image_tokens(normalise(squares).to(self.device))
+            return self.model.image_tokens(normalize(squares).to(self.device))
 
     def _embed(self, texts: Sequence[str], tokens: torch.Tensor | None) -> np.ndarray:
         words = self.tokenizer(

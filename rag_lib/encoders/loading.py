@@ -16,7 +16,7 @@ from rag_lib.encoders.composed import ComposedEncoder
 from rag_lib.encoders.preprocess import PREPROCESS_VERSION
 from rag_lib.encoders.visualized_bge import CONFIGS, VisualizedBGE, VisualizedBGEConfig
 from rag_lib.errors import RagError
-from rag_lib.paths import data_dir
+from rag_lib.paths import data_dir, resolve
 
 POCKET_FOLDER = Path(__file__).resolve().parent.parent / "weights" / "pocket"
 HUB_REPO = "BAAI/bge-visualized"
@@ -77,7 +77,7 @@ def load_pocket(folder: Path, *, device: str, dtype) -> PocketEncoder:
         **{f"{name}_token": f"[{name.upper()}]" for name in ("cls", "sep", "pad", "unk", "mask")},
     )
     encoder = PocketEncoder(
-        model, tokenizer, name="pocket", fingerprint=_fingerprint(digest), device=device, dtype=dtype
+        model, tokenizer, name="pocket", fingerprint=_fingerprint(digest, dtype), device=device, dtype=dtype
     )
     encoder.heads = heads
     return encoder
@@ -88,7 +88,7 @@ def load_official(name: str, weights: str | Path | None, *, device: str, dtype) 
     path = _find_checkpoint(name, weights)
     model = VisualizedBGE(CONFIGS[name])
     load_checkpoint(model, read_tensors(path))
-    fingerprint = _fingerprint(sha256(path))
+    fingerprint = _fingerprint(sha256(path), dtype)
     return ComposedEncoder(
         model, _load_tokenizer(name, path.parent), name=name, fingerprint=fingerprint, device=device, dtype=dtype
     )
@@ -147,15 +147,15 @@ def load_checkpoint(model: VisualizedBGE, tensors: dict[str, torch.Tensor]) -> N
     model.visual_proj.load_state_dict(projection)
 
 
-def _fingerprint(digest: str) -> str:
-    return f"{digest[:12]}p{PREPROCESS_VERSION}"
+def _fingerprint(digest: str, dtype) -> str:
+    return f"{digest[:12]}p{PREPROCESS_VERSION}{'' if dtype == torch.float32 else 'h'}"
 
 
 def _find_checkpoint(name: str, weights: str | Path | None) -> Path:
     kept = data_dir() / "weights" / name
     if weights is None and not kept.is_dir():
         return _from_hub(HUB_REPO, HUB_FILES[name])
-    path = Path(weights or kept).expanduser()
+    path = resolve(weights or kept)
     if path.is_file():
         return path
     if path.is_dir():

@@ -1,4 +1,4 @@
-"""Pictures to tensors, as CLIP prepares them: short edge resized (bicubic, antialiased), centre crop, normalised.
+"""Pictures to tensors, as CLIP prepares them: short edge resized (bicubic, antialiased), center crop, normalized.
 
 The same steps as torchvision's Resize, CenterCrop, ToTensor, Normalize, which upstream uses, on PIL alone.
 """
@@ -15,7 +15,7 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 def crop_square(image: Image.Image, size: int) -> Image.Image:
-    """The centre square of an RGB picture, `size` pixels on edge, after its short edge was resized to `size`."""
+    """The center square of an RGB picture, `size` pixels on edge, after its short edge was resized to `size`."""
     width, height = image.size
     if width <= height:
         width, height = size, int(size * height / width)
@@ -27,7 +27,7 @@ def crop_square(image: Image.Image, size: int) -> Image.Image:
     return image.crop((left, top, left + size, top + size))
 
 
-def normalise(squares: np.ndarray) -> torch.Tensor:
+def normalize(squares: np.ndarray) -> torch.Tensor:
     """(n, S, S, 3) uint8 RGB -> (n, 3, S, S) float32 with CLIP's mean and deviation."""
     pixels = torch.from_numpy(squares).permute(0, 3, 1, 2).float() / 255
     mean, std = torch.tensor(CLIP_MEAN).view(3, 1, 1), torch.tensor(CLIP_STD).view(3, 1, 1)

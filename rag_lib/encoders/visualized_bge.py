@@ -130,7 +130,7 @@ def build_tower(config: VisualizedBGEConfig) -> nn.Module:
 
 
 def build_text_model(config: VisualizedBGEConfig) -> nn.Module:
-    """BERT or XLM-RoBERTa without its pooler, randomly initialised."""
+    """BERT or XLM-RoBERTa without its pooler, randomly initialized."""
     from transformers import BertConfig, BertModel, XLMRobertaConfig, XLMRobertaModel
 
     if config.text == "bert":
@@ -163,7 +163,7 @@ class VisualizedBGE(nn.Module):
         return positions - (self.text_model.config.pad_token_id + 1 if self.config.text == "xlm-roberta" else 0)
 
     def image_tokens(self, pixels: torch.Tensor) -> torch.Tensor:
-        """(n, 3, S, S) normalised pixels -> (n, N, d_v) patch tokens."""
+        """(n, 3, S, S) normalized pixels -> (n, N, d_v) patch tokens."""
         return self.tower.forward_features(pixels)[:, 1:]
 
     def forward(

@@ -5,9 +5,7 @@ In: a query and its hits. Out: a Ranking, which is a permutation of the hits wit
 OpenAI-compatible endpoint.
 """
 
-from difflib import get_close_matches
-
-from rag_lib.errors import RagError
+from rag_lib.errors import RagError, did_you_mean
 from rag_lib.rerank.base import Reranker
 
 __all__ = ["Reranker", "load_reranker"]
@@ -35,10 +33,10 @@ def load_reranker(
         from rag_lib.rerank.pocket import PocketReranker
 
         return PocketReranker()
-    near = get_close_matches(name.lower(), _OWN, n=1, cutoff=0.75)
+    hint = did_you_mean(name, _OWN)
     # Who names an endpoint means a model, whatever it is called.
-    if near and base_url is None:
-        raise RagError(f"There is no reranker {name!r}. Did you mean {near[0]!r}?")
+    if hint and base_url is None:
+        raise RagError(f"There is no reranker {name!r}.{hint}")
     from rag_lib.rerank.openai import OpenAIReranker
 
     return OpenAIReranker(name, base_url=base_url, timeout=timeout, on_failure=on_failure)

@@ -91,8 +91,7 @@ class OpenAIReranker:
 
         Candidates are known by their number in the panorama alone: no title, file name or id goes out.
         """
-        columns = 3 if len(hits) <= 9 else 5
-        picture = panorama(query.image, [hit.item.path for hit in hits], columns=columns)
+        picture = panorama(query.image, [hit.item.path for hit in hits])
         buffer = io.BytesIO()
         picture.convert("RGB").save(buffer, "JPEG", quality=90)
         url = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

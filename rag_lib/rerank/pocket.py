@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
+from PIL import Image
 
+from rag_lib.images import ImageError, open_image
 from rag_lib.records import Evidence, Hit, Query, Ranking
 from rag_lib.rerank.attributes import Wish, agreement, evidence, wishes
 from rag_lib.rerank.base import checked
@@ -62,16 +64,29 @@ class PocketReranker:
             pictured=None if query.image is None else _row(reader.read_images([query.image]), 0),
             written=reader.read_query(None, query.text) if query.text else None,
         )
-        shown = reader.read_images([hit.item.path for hit in hits])
-        scores = np.array([hit.score for hit in hits]) + self.weight * agreement(asked, shown, pinned)
+        scores = np.full(len(hits), -np.inf)  # what cannot be opened comes last
+        found = [Evidence(violates=("a picture that cannot be opened",))] * len(hits)
+        pictures = {place: image for place, hit in enumerate(hits) if (image := _opened(hit.item.path))}
+        if pictures:
+            shown = reader.read_images(list(pictures.values()))
+            agreed = agreement(asked, shown, pinned)
+            for row, place in enumerate(pictures):
+                scores[place] = hits[place].score + self.weight * agreed[row]
+                found[place] = evidence(pinned, _row(shown, row), reader.labels)
         order = np.argsort(-scores, kind="stable").tolist()
-        found = [evidence(pinned, _row(shown, place), reader.labels) for place in range(len(hits))]
         return Ranking(
             hits=tuple(hits[place] for place in order),
             reason=_reason(hits, order, found, pinned),
             evidence={hit.item.image_id: each for hit, each in zip(hits, found, strict=True)},
             usage={"seconds": time.perf_counter() - started, "attempts": 1},
         )
+
+
+def _opened(path: Any) -> Image.Image | None:
+    try:
+        return open_image(path)
+    except ImageError:
+        return None
 
 
 def _row(reading: Mapping[str, np.ndarray], place: int) -> dict[str, np.ndarray]:

@@ -4,7 +4,6 @@ In: an edition, overrides, the notebooks' names. Out: the executed notebooks and
 """
 
 import argparse
-import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from rag_lib.errors import RagError
 from rag_lib.paths import home
 
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
 EPILOG = """examples:
   python -m rag_lib.run                                      all numbered notebooks, offline, into runs/offline
   python -m rag_lib.run 03_search -p query_text "a toaster in this style"
@@ -25,7 +25,7 @@ Secrets are read from the environment: OPENAI_API_KEY, OPENAI_BASE_URL, MILVUS_T
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0, 1 (something failed; the reason is on stderr) or 130 (interrupted)."""
     options = _parser().parse_args(arguments)
-    folder = (options.notebooks_from or home() / "notebooks").resolve()
+    folder = (options.notebooks_from or CHECKOUT / "notebooks").resolve()
     try:
         family = numbered(folder)
         chosen = choose(family, options.notebooks)
@@ -89,6 +89,8 @@ def run(chosen: Sequence[Path], *, family: Sequence[Path], edition: str, overrid
     for notebook in showing:
         plans[notebook]["out"] = _short(out)
 
+    _check_out(out, family)
+    _check_reranker(plans)
     _clear(out, chosen, hero=bool(showing))
     print(f"The {edition} edition, into {_short(out)}")
     done = _each(chosen, lambda path, bar: execute(path, out / path.name, plans[path], cwd=home(), bar=bar))
@@ -140,13 +142,30 @@ def _list(chosen: Sequence[Path]) -> None:
 
 def _clear(out: Path, chosen: Sequence[Path], *, hero: bool) -> None:
     """Remove what this run makes anew, so that a folder never shows two runs as one."""
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise RagError(f"The folder {_short(out)} cannot be made ({exc.strerror}): name another with --out.") from None
     for notebook in chosen:
         for name in (notebook.name, f"{notebook.stem}.failed.ipynb"):
             (out / name).unlink(missing_ok=True)
     (out / "index.html").unlink(missing_ok=True)
-    if hero and (out / "hero").is_dir():
-        shutil.rmtree(out / "hero")
+    for name in ("result.json", "query.jpg", "panorama.jpg", "winner.jpg") if hero else ():
+        (out / "hero" / name).unlink(missing_ok=True)
+
+
+def _check_out(out: Path, family: Sequence[Path]) -> None:
+    """The results must not take the place of the notebooks that they are made from."""
+    if any((out / path.name).resolve() == path.resolve() for path in family):
+        raise RagError(f"{_short(out)} holds the notebooks themselves: name another folder, such as runs/mine.")
+
+
+def _check_reranker(plans: dict[Path, dict]) -> None:
+    """A model without its key is found now, not after the notebooks that need none."""
+    from rag_lib.rerank import load_reranker
+
+    for name in {values["reranker"] for values in plans.values() if "reranker" in values} - {"pocket"}:
+        load_reranker(name)
 
 
 def _short(path: Path) -> str:

@@ -4,7 +4,6 @@ In: notebooks with a cell tagged `parameters`, an edition's YAML file, `-p name 
 Out: for each notebook the values that it declares, of the types that it declares.
 """
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import papermill
 import yaml
 
-from rag_lib.errors import RagError
+from rag_lib.errors import RagError, did_you_mean
 
 TYPES = {"int": int, "float": float, "str": str, "bool": bool}
 SECRET_WORDS = {"key", "apikey", "token", "secret", "password", "passwd", "credential", "credentials"}
@@ -42,7 +41,7 @@ def load_edition(folder: Path, name: str) -> dict[str, Any]:
     """The values of `folder`/`name`.yaml. Raises RagError naming the known editions, or the file's mistake."""
     known = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
     if name not in known:
-        raise RagError(f"There is no edition '{name}'. Known: {', '.join(known) or 'none'}.{_nearest(name, known)}")
+        raise RagError(f"There is no edition '{name}'. Known: {', '.join(known) or 'none'}.{did_you_mean(name, known)}")
     try:
         values = yaml.safe_load(known[name].read_text(encoding="utf-8"))
     except yaml.YAMLError as exc:
@@ -134,10 +133,5 @@ def _refuse_unknown(names: Iterable[str], declarations: Iterable[Mapping], sourc
         if name not in known:
             raise RagError(
                 f"{source} sets '{name}', which no chosen notebook declares. "
-                f"Known: {', '.join(known) or 'none'}.{_nearest(name, known)}"
+                f"Known: {', '.join(known) or 'none'}.{did_you_mean(name, known)}"
             )
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f" Did you mean '{close[0]}'?" if close else ""

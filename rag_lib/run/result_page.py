@@ -58,6 +58,7 @@ def save_hero(out: str | Path, query: Query, panorama: Image.Image, ranking: Ran
     """Leave a result in <out>/hero; a relative `out` is meant below the project's home. Returns that folder."""
     folder = resolve(out) / "hero"
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "query.jpg").unlink(missing_ok=True)
     if query.image is not None:
         thumbnail(query.image, 600).save(folder / "query.jpg", quality=90)
     panorama.save(folder / "panorama.jpg", quality=90)
@@ -129,7 +130,7 @@ def _hero(hero: dict[str, Any]) -> str:
 <figcaption><b>{winner}</b>the winner</figcaption></figure>
 </section>
 <section><h2>Why this one</h2><blockquote>{escape(hero["reason"])}</blockquote></section>
-<section><h2>What the reranker saw</h2>
+<section><h2>The candidates, as a vision-language model is shown them</h2>
 <img class="panorama" src="hero/panorama.jpg" alt="The query beside the numbered candidates"></section>"""
 
 

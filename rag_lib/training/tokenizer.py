@@ -9,7 +9,7 @@ SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 def train_tokenizer(vocab_size: int, *, seed: int = 0, n_texts: int = 30_000):
-    """A `tokenizers.Tokenizer` (BERT's normaliser, WordPiece, [CLS] text [SEP]) of at most `vocab_size` entries."""
+    """A `tokenizers.Tokenizer` (BERT's normalizer, WordPiece, [CLS] text [SEP]) of at most `vocab_size` entries."""
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
     rng = np.random.default_rng(seed)

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from rag_lib.encoders.attributes import AttributeHeads
-from rag_lib.encoders.preprocess import normalise
+from rag_lib.encoders.preprocess import normalize
 from rag_lib.encoders.visualized_bge import POCKET, VisualizedBGE
 from rag_lib.training import losses
 from rag_lib.training.pictures import LABELS, PictureSet
@@ -134,7 +134,7 @@ def save_pocket(folder: Path, model: VisualizedBGE, heads: AttributeHeads, token
 
 
 def new_model(vocab_size: int, seed: int) -> tuple[VisualizedBGE, AttributeHeads]:
-    """A pocket model and its heads, randomly initialised from the seed."""
+    """A pocket model and its heads, randomly initialized from the seed."""
     import dataclasses
 
     torch.manual_seed(seed)
@@ -148,7 +148,7 @@ def new_model(vocab_size: int, seed: int) -> tuple[VisualizedBGE, AttributeHeads
 
 
 def _augment(images: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
-    """Mirror, shift by up to 8 pixels and relight: (n, S, S, 3) uint8 -> (n, 3, S, S) normalised."""
+    """Mirror, shift by up to 8 pixels and relight: (n, S, S, 3) uint8 -> (n, 3, S, S) normalized."""
     size = images.shape[1]
     padded = np.pad(images, ((0, 0), (8, 8), (8, 8), (0, 0)), mode="edge")
     out = np.empty_like(images)
@@ -156,7 +156,7 @@ def _augment(images: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
         square = padded[i, top : top + size, left : left + size]
         out[i] = square[:, ::-1] if rng.random() < 0.5 else square
     gain = torch.from_numpy(rng.uniform(0.9, 1.1, (len(images), 1, 1, 1)).astype(np.float32))
-    return normalise(out) * gain
+    return normalize(out) * gain
 
 
 def _tokens_of(model: VisualizedBGE, pictures: PictureSet) -> torch.Tensor:
@@ -166,14 +166,14 @@ def _tokens_of(model: VisualizedBGE, pictures: PictureSet) -> torch.Tensor:
     rows = []
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         for start in tqdm(range(0, len(pictures.images), 192), desc="patch tokens", unit="batch"):
-            rows.append(model.image_tokens(normalise(pictures.images[start : start + 192])).bfloat16())
+            rows.append(model.image_tokens(normalize(pictures.images[start : start + 192])).bfloat16())
     return torch.cat(rows).clone()
 
 
 def _run(
     name: str, step: Callable, parameters: list, matrices, steps: int, recipe: Recipe, folder: Path, *, modules
 ) -> list[dict]:
-    """Optimise: Muon for the matrices of the transformer blocks, AdamW for the rest, cosine schedule, checkpoints.
+    """Optimize: Muon for the matrices of the transformer blocks, AdamW for the rest, cosine schedule, checkpoints.
 
     Each step draws from its own generator, so that a resumed run takes the same batches.
     """
@@ -188,12 +188,12 @@ def _run(
         {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0},
     ]
     adamw = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=True)
-    optimisers, path = (muon, adamw), folder / f"{name}.pt"
+    optimizers, path = (muon, adamw), folder / f"{name}.pt"
     first, log = 0, []
     if path.exists():
         state = torch.load(path, weights_only=True)
         first, log = state["step"], state["log"]
-        for module, saved in zip((*modules, *optimisers), state["states"], strict=True):
+        for module, saved in zip((*modules, *optimizers), state["states"], strict=True):
             module.load_state_dict(saved)
         for parameter, value in zip(parameters, state["parameters"], strict=True):
             parameter.data.copy_(value)
@@ -205,9 +205,9 @@ def _run(
         loss, readings = step(np.random.default_rng([recipe.seed, steps, number]))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        for optimiser in optimisers:
-            optimiser.step()
-            optimiser.zero_grad()
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
         sums.append({"loss": loss.item(), **readings})
         if (number + 1) % 50 == 0 or number + 1 == steps:
             means = {key: round(float(np.mean([row[key] for row in sums])), 4) for key in sums[0]}
@@ -215,7 +215,7 @@ def _run(
             sums = []
             bar.set_postfix(means)
         if (number + 1) % SAVE_EVERY == 0 or number + 1 == steps:
-            _save(path, number + 1, log, [m.state_dict() for m in (*modules, *optimisers)], parameters)
+            _save(path, number + 1, log, [m.state_dict() for m in (*modules, *optimizers)], parameters)
     if first < steps:
         minutes = (time.time() - started) / 60
         tqdm.write(f"{name}: {steps - first} steps in {minutes:.1f} minutes")

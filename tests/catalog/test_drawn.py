@@ -15,7 +15,7 @@ from PIL import Image
 
 from rag_lib.catalog import drawn
 from rag_lib.catalog.drawing import CATEGORIES, COLORED_THEMES, COLORS, LOOKS, NATURAL, NATURAL_THEMES
-from rag_lib.catalog.drawn import load_drawn, make_drawn_catalog, read_query_metadata
+from rag_lib.catalog.drawn import load_drawn, make_drawn_catalog
 from rag_lib.catalog.wares import COUNT, LARGEST, plan
 from rag_lib.errors import RagError
 from rag_lib.images import content_id
@@ -45,7 +45,7 @@ def times(folder):
 
 def test_what_is_loaded_is_what_lies_on_disk(folder):
     catalog = load_drawn(folder, count=FEW)
-    assert catalog.name == "drawn" and catalog.root == folder
+    assert catalog.name == f"drawn_0_{FEW}" and catalog.root == folder
     assert len(catalog.items) == FEW
     for item in catalog.items:
         assert item.image_id == content_id(item.path) and len(item.image_id) == 32
@@ -69,7 +69,8 @@ def test_two_leopard_phone_cases_in_different_poses_come_first(folder):
 
 def test_query_pictures_are_there_and_described(folder):
     pictures = load_drawn(folder, count=FEW).query_pictures
-    metadata = read_query_metadata(folder)
+    rows = [json.loads(line) for line in (folder / "query.jsonl").read_text("utf-8").splitlines()]
+    metadata = {row["name"]: row for row in rows}
     assert {"leopard", "zebra", "tiger", "giraffe", "night-sky", "poppy-field", "umbrella", "vase"} <= set(pictures)
     assert set(metadata) == set(pictures)
     for name, path in pictures.items():

@@ -71,6 +71,11 @@ def test_case_and_length_of_the_text_are_no_trouble(encoder, leopard):
     assert np.isfinite(encoder.encode_query(leopard, "phone case " * 500)).all()
 
 
+def test_queries_of_two_kinds_are_not_mixed(encoder, leopard):
+    with pytest.raises(RagError, match="two kinds in two calls"):
+        encoder.encode_queries([None, leopard], ["a lamp", "a lamp"])
+
+
 @pytest.mark.parametrize("text", [None, "", "   "])
 def test_an_empty_query_is_refused(encoder, text):
     with pytest.raises(RagError, match="query is empty"):

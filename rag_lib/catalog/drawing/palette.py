@@ -3,12 +3,11 @@
 In: names and a random generator. Out: RGB colors as float32 arrays of 3 (0..255), slightly different each time.
 """
 
-import difflib
 from collections.abc import Iterable
 
 import numpy as np
 
-from rag_lib.errors import RagError
+from rag_lib.errors import RagError, did_you_mean
 
 CATEGORIES = (
     "phone case",
@@ -71,9 +70,7 @@ def check_name(kind: str, name: str, known: Iterable[str]) -> str:
     known = tuple(known)
     if name in known:
         return name
-    near = difflib.get_close_matches(str(name).lower(), known, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise RagError(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(known)}.")
+    raise RagError(f"Unknown {kind} {name!r}.{did_you_mean(name, known)} Known: {', '.join(known)}.")
 
 
 def check_look(theme: str, color: str) -> None:
