@@ -17,6 +17,7 @@ Reading = Mapping[str, np.ndarray]
 Labels = Mapping[str, Sequence[str]]
 
 PINNED = 0.3  # confidence from which a query counts as asking for an attribute at all
+PRODUCT = 0.92  # confidence from which a picture shows a product; the reader has no name for a zebra or a sea
 SURE = 0.6  # probability from which a label is said without "probably"
 _NATURAL = "natural"  # the color of themes such as leopard, which leave no color to choose
 _FLOOR = 1e-3  # of an agreement, so that one misread attribute cannot decide everything
@@ -49,7 +50,7 @@ def wishes(
 
     `asked`: by the whole query; `pictured`: what its picture shows, `written`: what its text alone asks for (None
     where the query has none). A label is kept from the picture if the picture shows it more clearly than the text
-    asks for it; a label that the text names is asked by the text.
+    asks for it; a label that the text names is asked by the text. A picture alone that shows no product asks for none.
     """
     found = []
     for attribute, names in labels.items():
@@ -62,6 +63,8 @@ def wishes(
         shown = 0.0 if pictured is None else float(pictured[attribute][best])
         wanted = 0.0 if written is None else float(written[attribute][best])
         by_text = pictured is None or (written is not None and (_names(text, label) or wanted > shown))
+        if attribute == "category" and written is None and confidence(pictured[attribute]) < PRODUCT:
+            continue
         probability = float(asked[attribute][best])
         found.append(Wish(attribute, label, probability, weight, "text" if by_text else "image"))
     return found

@@ -7,6 +7,8 @@ from PIL import Image
 from rag_lib.catalog.drawing import NATURAL, draw_product, draw_query_picture
 from rag_lib.encoders import load_encoder
 from rag_lib.errors import RagError
+from rag_lib.records import Hit, Item, Query
+from rag_lib.rerank.pocket import PocketReranker
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +108,14 @@ def test_the_reader_names_what_it_sees_and_what_is_asked(encoder, leopard):
     assert reader.labels["category"][asked["category"].argmax()] == "kettle"
     assert reader.labels["theme"][asked["theme"].argmax()] == "leopard"
     assert all(np.allclose(rows.sum(-1), 1, atol=1e-4) for rows in (*seen.values(), *asked.values()))
+
+
+def test_a_picture_of_no_product_asks_for_no_product(encoder):
+    reranker = PocketReranker(encoder.reader())
+    hits = [Hit(1, 0.9, Item("a", product(3, "toaster", "zebra"))), Hit(2, 0.8, Item("b", product(4, "lamp", "zebra")))]
+    zebra = Image.fromarray(draw_query_picture(np.random.default_rng(2), "zebra", NATURAL, kind="animal"))
+    ranking = reranker.rank(Query(zebra), hits)
+    assert "zebra theme" in ranking.reason
+    assert "toaster" not in ranking.reason and "lamp" not in ranking.reason
+    reason = reranker.rank(Query(product(5, "toaster", "tiger")), hits).reason
+    assert "a toaster, as in your picture" in reason

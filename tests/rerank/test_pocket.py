@@ -25,7 +25,7 @@ class PixelReader:
 
     labels = LABELS
 
-    def __init__(self, sure=0.96):
+    def __init__(self, sure=0.99):
         self.sure = sure
 
     def read_images(self, images):
