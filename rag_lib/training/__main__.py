@@ -6,8 +6,10 @@ Stopped at any point, the same command goes on from the last checkpoint.
 import argparse
 import dataclasses
 import json
+import sys
 from pathlib import Path
 
+from rag_lib.errors import RagError
 from rag_lib.paths import data_dir, resolve
 
 
@@ -47,4 +49,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except RagError as error:
+        sys.exit(str(error))

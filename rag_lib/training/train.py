@@ -21,6 +21,7 @@ import torch
 from rag_lib.encoders.attributes import AttributeHeads
 from rag_lib.encoders.preprocess import normalize
 from rag_lib.encoders.visualized_bge import POCKET, VisualizedBGE
+from rag_lib.errors import RagError
 from rag_lib.training import losses
 from rag_lib.training.pictures import LABELS, PictureSet
 from rag_lib.training.queries import QuerySampler
@@ -179,6 +180,8 @@ def _run(
     """
     from tqdm.auto import tqdm
 
+    if not hasattr(torch.optim, "Muon"):
+        raise RagError(f"Training needs torch 2.9 or newer for its optimizer Muon; here is {torch.__version__}.")
     blocks = [p for p in matrices.parameters() if p.ndim == 2]
     in_blocks = {id(p) for p in blocks}
     rest = [p for p in parameters if id(p) not in in_blocks]
@@ -192,6 +195,8 @@ def _run(
     first, log = 0, []
     if path.exists():
         state = torch.load(path, weights_only=True)
+        if state["recipe"] != asdict(recipe):
+            raise RagError(f"{folder.name}/{path.name} belongs to another recipe: give another --out, or delete it.")
         first, log = state["step"], state["log"]
         for module, saved in zip((*modules, *optimizers), state["states"], strict=True):
             module.load_state_dict(saved)
@@ -215,17 +220,21 @@ def _run(
             sums = []
             bar.set_postfix(means)
         if (number + 1) % SAVE_EVERY == 0 or number + 1 == steps:
-            _save(path, number + 1, log, [m.state_dict() for m in (*modules, *optimizers)], parameters)
+            _save(
+                path,
+                recipe=asdict(recipe),
+                step=number + 1,
+                log=log,
+                states=[module.state_dict() for module in (*modules, *optimizers)],
+                parameters=[parameter.data for parameter in parameters],
+            )
     if first < steps:
         minutes = (time.time() - started) / 60
         tqdm.write(f"{name}: {steps - first} steps in {minutes:.1f} minutes")
     return log
 
 
-def _save(path: Path, step: int, log: list, states: list, parameters: list) -> None:
+def _save(path: Path, **state) -> None:
     partial = path.with_suffix(".part")
-    torch.save(
-        {"step": step, "log": log, "states": states, "parameters": [p.data for p in parameters]},
-        partial,
-    )
+    torch.save(state, partial)
     partial.replace(path)

@@ -8,6 +8,7 @@ import torch
 
 from rag_lib.catalog.drawing import CATEGORIES, NATURAL, THEMES
 from rag_lib.encoders import load_encoder
+from rag_lib.errors import RagError
 from rag_lib.training import losses, train
 from rag_lib.training.pictures import (
     COLOR_LABELS,
@@ -149,3 +150,9 @@ def test_what_is_saved_is_what_is_loaded(world, tmp_path):
     assert encoder.encode_query(text="a leopard toaster") @ expected > 0.999
     assert encoder.model.config == dataclasses.replace(model.config)
     assert encoder.reader().labels["category"] == list(CATEGORIES)
+
+
+def test_checkpoints_of_another_recipe_are_refused(world, tmp_path):
+    run_all(world, tmp_path)
+    with pytest.raises(RagError, match="tower.pt belongs to another recipe: give another --out"):
+        run_all(world, tmp_path, dataclasses.replace(RECIPE, learning_rate=1e-4))
