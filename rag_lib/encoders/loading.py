@@ -96,13 +96,13 @@ def load_official(name: str, weights: str | Path | None, *, device: str, dtype) 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     """A `.safetensors` or `.pth` file -> its tensors. Pickled code is never run."""
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
+    from safetensors.torch import load_file
 
-        return load_file(path)
     try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises a dozen kinds for a file that is no checkpoint
+    except Exception as error:  # both raise a dozen kinds for a file that is no checkpoint
         raise RagError(
             f"{path.name} is not a checkpoint that can be read safely ({type(error).__name__}). "
             "Download it again from the model's page."

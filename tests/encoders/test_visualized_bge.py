@@ -115,10 +115,11 @@ class Malice:
 
 
 @pytest.mark.parametrize("content", [pickle.dumps(Malice()), b"<html>404</html>", b""], ids=["code", "page", "empty"])
-def test_a_file_that_is_no_checkpoint_is_refused_and_never_run(tmp_path, capsys, content):
-    path = tmp_path / "weights.pth"
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_a_file_that_is_no_checkpoint_is_refused_and_never_run(tmp_path, capsys, content, suffix):
+    path = tmp_path / f"weights.{suffix}"
     path.write_bytes(content)
-    with pytest.raises(RagError, match="weights.pth is not a checkpoint"):
+    with pytest.raises(RagError, match=f"weights.{suffix} is not a checkpoint"):
         read_tensors(path)
     assert "was run" not in capsys.readouterr().out
 
