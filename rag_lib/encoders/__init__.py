@@ -10,7 +10,7 @@ from rag_lib.paths import resolve
 if TYPE_CHECKING:
     import numpy as np
 
-    from rag_lib.encoders.composed import EncodedImages
+    from rag_lib.encoders.base import EncodedImages
 
 ENCODERS = ("pocket", "visualized-bge-base-en-v1.5", "visualized-bge-m3")
 
