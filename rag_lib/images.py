@@ -6,8 +6,10 @@ can be unusable ends in one `ImageError`, which names the file (never its folder
 
 import hashlib
 import os
+import stat
 import threading
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +17,15 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from rag_lib.errors import RagError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
+SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif")
+# Pictures too, but not opened: each decoder more is one more that hostile files can attack. Catalogs list them.
+OTHER_SUFFIXES = (
+    *(".tif", ".tiff", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".psd"),
+    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"),  # cameras' raw formats
+)
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485  # Pillow only warns above this; here it is an error
+MAX_ASPECT = 2000  # long edge / short edge; resizing the short edge of a longer one could take all memory
 
 _opening = threading.Lock()  # warning filters are global: one thread at a time may change them
 
@@ -34,15 +42,17 @@ def content_id(path: str | Path) -> str:
     """32 hex digits of the SHA-256 of the file's bytes: the same picture has the same id wherever it lies."""
     path = Path(path)
     try:
+        _check_plain(path)
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()[:32]
     except (OSError, ValueError) as exc:
-        raise _error(path, _why_not_read(exc)) from None
+        raise _error(path, _why_not_read(path, exc)) from None
 
 
-def list_images(folder: str | Path) -> list[Path]:
+def list_images(folder: str | Path, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
     """Every picture below `folder`, by its suffix, sorted by relative POSIX path; hidden ones are left out.
 
+    Links to nowhere are listed too, so that opening them says so. Linked folders are not entered, against loops.
     The list may be empty. A folder that is missing or cannot be read raises RagError.
     """
     folder = Path(folder)
@@ -58,7 +68,7 @@ def list_images(folder: str | Path) -> list[Path]:
     for root, folders, files in os.walk(folder, onerror=unreadable):
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths = (Path(root, name) for name in files if not name.startswith("."))
-        found += [path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file()]
+        found += [path for path in paths if path.suffix.lower() in suffixes]
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
@@ -97,14 +107,13 @@ def check_header(path: str | Path) -> None:
 
 def _read(path: Path, max_edge: int | None, *, pixels: bool = True) -> Image.Image:
     try:
-        if path.is_dir():
-            raise _error(path, "it is a folder, not a file")
+        _check_plain(path)
         # The handle is ours, so that it is closed whatever Pillow makes of the bytes.
         with open(path, "rb") as file:
             if not os.fstat(file.fileno()).st_size:
                 raise _error(path, "the file is empty")
             with _opening, warnings.catch_warnings():
-                warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # _decode counts the pixels itself
+                warnings.simplefilter("ignore")  # about damaged EXIF; and _decode counts the pixels itself
                 image = Image.open(file, formats=FORMATS)
             return _decode(image, path, max_edge, pixels=pixels)
     except ImageError:
@@ -114,7 +123,8 @@ def _read(path: Path, max_edge: int | None, *, pixels: bool = True) -> Image.Ima
     except Image.DecompressionBombError:
         raise _error(path, f"it is too large (more than {MAX_PIXELS:,} pixels)") from None
     except OSError as exc:
-        raise _error(path, _why_not_read(exc)) from None
+        # Without a number it is a decoder's, not the system's.
+        raise _error(path, _why_not_read(path, exc) if exc.errno else "it is truncated or damaged") from None
     except Exception as exc:  # a hostile file can raise anything inside of a decoder
         raise _error(path, f"it cannot be decoded ({type(exc).__name__})") from None
 
@@ -125,6 +135,8 @@ def _decode(image: Image.Image, name: str | Path, max_edge: int | None, *, pixel
         raise _error(name, f"it is too large ({image.width} x {image.height}, more than {MAX_PIXELS:,} pixels)")
     if not image.width or not image.height:
         raise _error(name, "it has no pixels")
+    if max(image.size) > MAX_ASPECT * min(image.size):
+        raise _error(name, f"it is too long and thin ({image.width} x {image.height})")
     if not pixels:
         return image
     try:
@@ -141,6 +153,9 @@ def _decode(image: Image.Image, name: str | Path, max_edge: int | None, *, pixel
 
 def _upright(image: Image.Image) -> Image.Image:
     try:
+        with _opening, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about damaged EXIF
+            image.getexif()  # read once, then kept
         return ImageOps.exif_transpose(image)
     except Exception:  # unreadable EXIF says nothing about the orientation
         return image
@@ -161,7 +176,16 @@ def _error(name: str | Path, reason: str) -> ImageError:
     return ImageError(f"The picture '{Path(name).name or name}' cannot be used: {reason}.", reason)
 
 
-def _why_not_read(exc: Exception) -> str:
+def _check_plain(path: Path) -> None:
+    """Reading a pipe would wait forever, a device never end. Raises OSError if there is nothing at `path`."""
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
+        raise _error(path, "it is a folder, not a file")
+    if not stat.S_ISREG(mode):
+        raise _error(path, "it is a device or a pipe, not a file")
+
+
+def _why_not_read(path: Path, exc: Exception) -> str:
     if isinstance(exc, FileNotFoundError):
-        return "there is no such file"
+        return "it links to a file that is not there" if path.is_symlink() else "there is no such file"
     return f"it cannot be read ({(getattr(exc, 'strerror', None) or str(exc)).lower()})"

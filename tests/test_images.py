@@ -89,6 +89,21 @@ def test_a_decompression_bomb_is_an_error_without_a_warning(tmp_path, monkeypatc
         open_image(huge)
 
 
+def test_a_thread_of_pixels_is_refused_before_it_is_decoded(tmp_path):
+    Image.new("1", (40_000, 10)).save(tmp_path / "long.png")
+    with pytest.raises(ImageError, match=r"too long and thin \(40000 x 10\)"):
+        images.check_header(tmp_path / "long.png")
+    Image.new("1", (20_000, 10)).save(tmp_path / "just.png")
+    assert open_image(tmp_path / "just.png").size == (20_000, 10)
+
+
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    for use in (open_image, content_id, images.check_header):
+        with pytest.raises(ImageError, match="device or a pipe"):
+            use(tmp_path / "pipe.jpg")
+
+
 def test_exif_orientation_is_applied(tmp_path):
     path = tmp_path / "phone.jpg"
     exif = Image.Exif()
@@ -184,6 +199,20 @@ def test_list_is_recursive_sorted_and_leaves_out_hidden_and_other_files(tmp_path
     (tmp_path / "folder.jpg").mkdir()
     found = [path.relative_to(tmp_path).as_posix() for path in list_images(tmp_path)]
     assert found == ["B.gif", "a.webp", "a/b/c.jpeg", "a/z.png", "b.JPG"]
+
+
+def test_list_shows_links_to_nowhere_and_is_not_caught_in_a_loop(tmp_path):
+    (tmp_path / "loop").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "self.jpg").symlink_to("self.jpg")
+    (tmp_path / "gone.jpg").symlink_to("nowhere")
+    assert [path.name for path in list_images(tmp_path)] == ["gone.jpg", "self.jpg"]
+
+
+def test_list_takes_other_suffixes(tmp_path):
+    for name in ("a.TIF", "b.jpg", "c.txt"):
+        (tmp_path / name).touch()
+    assert [path.name for path in list_images(tmp_path, images.OTHER_SUFFIXES)] == ["a.TIF"]
+    assert not set(images.SUFFIXES) & set(images.OTHER_SUFFIXES)
 
 
 def test_list_accepts_an_empty_folder_and_refuses_others(tmp_path):

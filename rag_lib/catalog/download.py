@@ -79,7 +79,7 @@ def _fetch(url: str, part: Path, timeout: float) -> None:
         total = have + int(length) if length and length.isdigit() else None
         progress = tqdm(desc="downloading", total=total, initial=have, unit="B", unit_scale=True, delay=2)
         with progress, open(part, "ab" if have else "wb") as file:
-            while chunk := reply.read(CHUNK):
+            while chunk := reply.read1(CHUNK):  # what has come, so that a silence loses none of it
                 file.write(chunk)
                 progress.update(len(chunk))
                 have += len(chunk)

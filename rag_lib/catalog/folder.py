@@ -1,10 +1,11 @@
 """A folder of your own pictures as a catalog.
 
-In: a folder with jpg, jpeg, png, webp, bmp or gif files, also in sub-folders; beside them, if you like, one
+In: a folder with jpg, jpeg, jfif, png, webp, bmp or gif files, also in sub-folders; beside them, if you like, one
 `metadata.csv` or `metadata.jsonl`, and a sub-folder `query/` of pictures to search with. Out: a `Catalog`.
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from tqdm.auto import tqdm
 
 from rag_lib.catalog.metadata import read_metadata
 from rag_lib.errors import RagError
-from rag_lib.images import SUFFIXES, ImageError, check_header, content_id, list_images
+from rag_lib.images import OTHER_SUFFIXES, SUFFIXES, ImageError, check_header, content_id, list_images
 from rag_lib.records import Catalog, Item, Skipped
 
 QUERY_FOLDERS = ("query", "query_pictures")
@@ -23,16 +24,22 @@ QUERY_FOLDERS = ("query", "query_pictures")
 def load_folder(path: str | Path) -> Catalog:
     """Every picture of the folder as an item, with what the metadata file says about it.
 
-    Of pictures with the same content the first (by path) is kept. Duplicates, files that are no pictures and metadata
-    for unknown files are listed in `skipped`. Raises RagError for a folder without any usable picture, and for
-    metadata that cannot be read.
+    Of pictures with the same content the first (by path) is kept. Duplicates, files that are no pictures, pictures of
+    other formats and metadata for unknown files are listed in `skipped`. Raises RagError for a folder without any
+    usable picture, and for metadata that cannot be read.
     """
     folder = Path(path).resolve()
     rows = read_metadata(folder)
     items, queries, skipped = {}, {}, []
-    names = {file.relative_to(folder).as_posix(): file for file in list_images(folder)}
+    names = {file.relative_to(folder).as_posix(): file for file in list_images(folder, (*SUFFIXES, *OTHER_SUFFIXES))}
     for name, file in tqdm(names.items(), desc="reading the catalog", unit="picture", delay=2):
         top = name.split("/")[0]
+        if not name.isascii() and (shown := os.fsencode(name).decode("utf-8", "replace")) != name:
+            skipped.append(Skipped(folder / shown, "its name is not valid UTF-8: rename it"))  # nobody could print it
+            continue
+        if file.suffix.lower() in OTHER_SUFFIXES:
+            skipped.append(Skipped(file, f"{file.suffix.lower()} files are not read: save it as .jpg or .png"))
+            continue
         try:
             check_header(file)
             image_id = content_id(file)

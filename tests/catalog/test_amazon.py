@@ -23,11 +23,14 @@ def picture(number: int) -> bytes:
     return data.getvalue()
 
 
-def archive(count=COUNT, extra=(), leopard=True) -> bytes:
+LEOPARD = picture(99)
+
+
+def archive(count=COUNT, extra=(), leopard=LEOPARD) -> bytes:
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w:gz") as tar:
         members = [(f"images_folder/images/5{number}Gj1-RL._AC_.jpg", picture(number)) for number in range(count)]
-        members += [("images_folder/leopard.jpg", picture(99))] if leopard else []
+        members += [("images_folder/leopard.jpg", leopard)] if leopard else []
         for name, content in [*members, *extra]:
             info = tarfile.TarInfo(name)
             info.size = len(content)
@@ -36,9 +39,12 @@ def archive(count=COUNT, extra=(), leopard=True) -> bytes:
 
 
 class Server(ThreadingHTTPServer):
-    """Sends `content`; cuts the connection after `cuts.pop(0)` bytes of a reply while there are any."""
+    """Sends `content`; cuts the connection after `cuts.pop(0)` bytes of a reply while there are any.
 
-    content, cuts, ranges, status, requests = b"", (), True, 200, ()
+    With `stall` set, it is not cut there but held, without a byte, until that event. /moved leads to the file.
+    """
+
+    content, cuts, ranges, status, requests, stall = b"", (), True, 200, (), None
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
@@ -51,6 +57,11 @@ class Server(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
+        if self.path == "/moved":
+            self.send_response(302)
+            self.send_header("Location", self.server.url)
+            self.end_headers()
+            return
         asked = self.headers.get("Range")
         self.server.requests.append(asked)
         start = int(re.match(r"bytes=(\d+)-", asked)[1]) if asked and self.server.ranges else 0
@@ -60,7 +71,11 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(self.server.content) - start))
         self.end_headers()
-        self.wfile.write(self.server.content[start:][: self.server.cuts.pop(0) if self.server.cuts else None])
+        cut = self.server.cuts.pop(0) if self.server.cuts else None
+        self.wfile.write(self.server.content[start:][:cut])
+        if cut and self.server.stall:
+            self.wfile.flush()
+            self.server.stall.wait(30)
 
     def log_message(self, *args):
         pass
@@ -122,6 +137,34 @@ def test_a_later_call_resumes_what_an_earlier_one_left(home, server):
     assert server.requests[-1] == "bytes=5000-"
 
 
+def test_a_download_that_was_redirected_is_resumed_too(home, server):
+    """The releases of GitHub, where the archive lies, redirect to another host."""
+    server.content, server.cuts = archive(), [5_000]
+    assert len(load_amazon(url=server.url.replace("subset.tar.gz", "moved"), min_images=COUNT, pause=0).items) == COUNT
+    assert server.requests == [None, "bytes=5000-"]
+
+
+def test_a_connection_that_falls_silent_is_given_up_and_resumed(tmp_path, server):
+    server.content, server.cuts, server.stall = archive(), [5_000], threading.Event()
+    try:
+        download(server.url, tmp_path / "a", pause=0, timeout=0.5)
+    finally:
+        server.stall.set()
+    assert (tmp_path / "a").read_bytes() == server.content
+    assert server.requests[-1] == "bytes=5000-"
+
+
+def test_a_part_of_another_archive_is_found_out_and_not_met_again(home, server):
+    server.content = archive()
+    part = home / "data" / "amazon" / "subset.tar.gz.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"x" * 5_000)
+    with pytest.raises(RagError, match="not a complete tar archive"):
+        load(server)
+    assert leftovers(home) == set() and not (home / "data" / "amazon" / "images_folder").exists()
+    assert len(load(server).items) == COUNT
+
+
 def test_a_server_without_ranges_starts_again(home, server):
     server.content, server.ranges, server.cuts = archive(), False, [5_000]
     assert len(load(server).items) == COUNT
@@ -154,8 +197,14 @@ def test_client_errors_are_not_repeated_but_server_errors_are(home, server):
 
 @pytest.mark.parametrize(
     "content",
-    [b"<html>Please log in</html>", archive()[:-2000], archive(count=2), archive(leopard=False)],
-    ids=["html", "truncated", "too few", "no leopard"],
+    [
+        b"<html>Please log in</html>",
+        archive()[:-2000],
+        archive(count=2),
+        archive(leopard=None),
+        archive(leopard=b"<html>"),
+    ],
+    ids=["html", "truncated", "too few", "no leopard", "a leopard that is no picture"],
 )
 def test_wrong_content_is_refused_and_leaves_nothing(home, server, content):
     server.content = content
@@ -166,27 +215,49 @@ def test_wrong_content_is_refused_and_leaves_nothing(home, server, content):
     assert len(load(server).items) == COUNT
 
 
-def hostile(kind: str) -> bytes:
-    data = io.BytesIO()
-    with tarfile.open(fileobj=data, mode="w:gz") as tar:
+def hostile(kind: str, outside) -> bytes:
+    """The tutorial's archive with one member more, which tries to write outside or is no plain file."""
+    data = io.BytesIO(archive())
+    with tarfile.open(fileobj=data) as good, tarfile.open(fileobj=(out := io.BytesIO()), mode="w:gz") as tar:
+        for member in good:
+            tar.addfile(member, good.extractfile(member))
         info = tarfile.TarInfo("images_folder/images/a.jpg")
-        if kind == "traversal":
-            info.name = "images_folder/../../../escaped.jpg"
+        if kind in ("traversal", "absolute"):
+            info.name = str(outside) if kind == "absolute" else "images_folder/../../../escaped.jpg"
             info.size = 3
             tar.addfile(info, io.BytesIO(b"bad"))
         else:
-            info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+            info.type = {"link": tarfile.SYMTYPE, "hard link": tarfile.LNKTYPE, "pipe": tarfile.FIFOTYPE}[kind]
+            info.linkname = "/etc/passwd" if "link" in kind else ""
             tar.addfile(info)
-    return data.getvalue()
+    return out.getvalue()
 
 
-@pytest.mark.parametrize("kind", ["traversal", "link"])
-def test_a_hostile_archive_writes_nothing_outside(home, kind):
-    (home / "x.tar.gz").write_bytes(hostile(kind))
-    with pytest.raises(RagError, match="outside" if kind == "traversal" else "link"):
-        load(source="x.tar.gz")
+@pytest.mark.parametrize("kind", ["traversal", "link", "hard link", "pipe"])
+def test_a_hostile_archive_is_refused_and_writes_nothing_outside(home, server, kind):
+    server.content = hostile(kind, None)
+    (home / "x.tar.gz").write_bytes(server.content)
+    for source in ("x.tar.gz", None):  # at hand, and from the network
+        with pytest.raises(RagError, match="outside" if kind == "traversal" else "link or a device"):
+            load(server, source=source)
     assert not list(home.rglob("escaped.jpg")) and not (home.parent / "escaped.jpg").exists()
-    assert leftovers(home) == set()
+    assert list((home / "data" / "amazon").iterdir()) == []
+
+
+def test_an_absolute_name_is_unpacked_inside(home, server):
+    outside = home.parent / f"{home.name}_outside.jpg"
+    server.content = hostile("absolute", outside)
+    assert len(load(server).items) == COUNT
+    assert not outside.exists() and leftovers(home) == set()
+
+
+def test_an_archive_that_unpacks_to_too_much_is_refused(home, server, monkeypatch):
+    monkeypatch.setattr("rag_lib.catalog.download.MAX_BYTES", 100_000)
+    server.content = archive(extra=[("images_folder/images/big.jpg", bytes(200_000))])
+    assert len(server.content) < 100_000
+    with pytest.raises(RagError, match="too large"):
+        load(server)
+    assert list((home / "data" / "amazon").iterdir()) == []
 
 
 def test_an_archive_at_hand_needs_no_network(home, monkeypatch):

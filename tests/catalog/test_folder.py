@@ -1,4 +1,6 @@
+import os
 import re
+import sys
 
 import pytest
 from PIL import Image
@@ -55,6 +57,53 @@ def test_duplicates_and_non_pictures_are_listed_not_dropped(folder):
     assert reasons["zz_copy.png"] == "same picture as red_phone-case.png"
     assert "not a picture" in reasons["fake.jpg"]
     assert reasons["empty.gif"] == "the file is empty"
+
+
+def test_pictures_of_other_formats_are_listed_not_ignored(folder):
+    Image.new("RGB", (8, 8)).save(folder / "scan.TIF", "TIFF")
+    for name in ("IMG_1.heic", "web.avif", "camera.dng", "notes.txt"):
+        (folder / name).write_bytes(b"x")
+    Image.new("RGB", (8, 8), "pink").save(folder / "saved.jfif", "JPEG")
+    catalog = load_folder(folder)
+    assert "saved.jfif" in by_name(catalog) and len(catalog.items) == 4
+    assert {skip.path.name: skip.reason for skip in catalog.skipped} == {
+        name: f"{suffix} files are not read: save it as .jpg or .png"
+        for name, suffix in {
+            "IMG_1.heic": ".heic", "camera.dng": ".dng", "scan.TIF": ".tif", "web.avif": ".avif",
+        }.items()
+    }  # fmt: skip
+
+
+def test_a_folder_of_other_formats_says_why_it_has_nothing(tmp_path):
+    (tmp_path / "IMG_1.HEIC").write_bytes(b"x")
+    with pytest.raises(RagError, match=r"No usable picture .*IMG_1\.HEIC: \.heic files are not read: save it as"):
+        load_folder(tmp_path)
+
+
+def test_links_loops_and_pipes_are_listed_with_the_reason(folder):
+    (folder / "gone.jpg").symlink_to("nowhere")
+    (folder / "loop.jpg").symlink_to("loop.jpg")
+    (folder / "round").symlink_to(folder, target_is_directory=True)
+    os.mkfifo(folder / "pipe.jpg")
+    (folder / "inside.jpg").mkdir()
+    draw(folder / "inside.jpg" / "pink.png", "pink")
+    catalog = load_folder(folder)
+    assert "inside.jpg/pink.png" in by_name(catalog) and len(catalog.items) == 4
+    assert {skip.path.name: skip.reason for skip in catalog.skipped} == {
+        "gone.jpg": "it links to a file that is not there",
+        "loop.jpg": "it cannot be read (too many levels of symbolic links)",
+        "pipe.jpg": "it is a device or a pipe, not a file",
+    }
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS makes no such names")
+def test_a_name_that_is_not_utf8_is_listed_in_a_form_that_can_be_printed(folder):
+    draw(folder / "x.png", "pink").rename(folder / os.fsdecode(b"caf\xe9.png"))
+    draw(folder / "写真 🐆.png", "brown")
+    catalog = load_folder(folder)
+    assert "写真 🐆.png" in by_name(catalog)
+    [(path, reason)] = catalog.skipped
+    assert path.name == "caf\ufffd.png" and "not valid UTF-8" in reason and f"{path}".encode()
 
 
 def test_a_folder_without_usable_pictures_is_an_error(tmp_path):
