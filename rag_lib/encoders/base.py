@@ -1,19 +1,22 @@
 """What all encoders share: many pictures in, unit rows out, in order; a bad picture is skipped by name.
 
 A subclass says how one picture is prepared and how a batch is embedded. Here the pictures are read ahead on threads
-while the model computes, and a batch that does not fit into memory is halved.
+while the model computes, what a cache holds is not computed again, and a batch that does not fit into memory is halved.
 """
 
+import os
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from rag_lib.encoders.cache import EmbeddingCache
 from rag_lib.errors import RagError
-from rag_lib.images import ImageError
+from rag_lib.images import ImageError, content_id
 from rag_lib.records import Skipped
 
 READERS = 4  # threads that read ahead; decoding releases the interpreter's lock
@@ -22,11 +25,28 @@ OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory") 
 
 @dataclass(frozen=True)
 class EncodedImages:
-    """`vectors`: (len(kept), dim) float32, unit rows; `kept`: what each row was read from; `skipped`: the rest."""
+    """`vectors`: (len(kept), dim) float32, unit rows; `kept`: what each row was read from; `skipped`: the rest.
+
+    `encoded`: how many pictures the model saw; the others of `kept` came from the cache or were met twice.
+    """
 
     vectors: np.ndarray
     kept: tuple
     skipped: tuple[Skipped, ...]
+    encoded: int
+
+
+class _Read(NamedTuple):
+    """What a reading thread found: the vector, or else the prepared picture, or else why there is none.
+
+    `image_id`: the content's, under which the vector is cached; None where no cache is used.
+    """
+
+    source: Any
+    image_id: str | None = None
+    vector: np.ndarray | None = None
+    prepared: Any = None
+    reason: str | None = None
 
 
 class BaseEncoder(ABC):
@@ -51,30 +71,51 @@ class BaseEncoder(ABC):
     def embed_queries(self, prepared: list | None, texts: list[str]) -> np.ndarray:
         """Texts, alone (None) or each with its prepared picture -> (n, dim) float32, unit rows."""
 
-    def encode_images(self, paths: Sequence, *, batch_size: int = 32, progress: bool = True) -> EncodedImages:
-        """Embed pictures (paths or PIL images), each alone. A picture that cannot be opened is skipped by name."""
+    def encode_images(
+        self,
+        paths: Sequence,
+        *,
+        batch_size: int = 32,
+        progress: bool = True,
+        cache: EmbeddingCache | None = None,
+    ) -> EncodedImages:
+        """Embed pictures (paths or PIL images), each alone. A picture that cannot be opened is skipped by name.
+
+        `cache`: files whose content it holds are not decoded, the others are added batch by batch, and a content that
+        is given twice is embedded once. PIL images pass it by.
+        """
         from tqdm.auto import tqdm
 
         if batch_size < 1:
             raise RagError(f"batch_size is {batch_size}; it must be at least 1.")
-        rows, kept, skipped, batch = [np.empty((0, self.dim), np.float32)], [], [], []
+        kept, skipped, rows = [], [], []  # rows[i]: the vector of kept[i], or the row that gets it
+        batch, first, encoded = [], {}, 0  # batch: rows to embed, with their pictures; first: image_id -> row
         with tqdm(total=len(paths), desc="encode", unit="image", disable=not progress) as bar:
-            for path, prepared, reason in self._read_ahead(paths, 2 * batch_size):
-                if reason:
-                    skipped.append(Skipped(path, reason))
+            for read in self._read_ahead(paths, 2 * batch_size, cache):
+                if read.reason:
+                    skipped.append(Skipped(read.source, read.reason))
                     bar.update()
                     continue
-                kept.append(path)
-                batch.append(prepared)
+                row = len(kept)
+                kept.append(read.source)
+                twin = row if read.image_id is None else first.setdefault(read.image_id, row)
+                rows.append(twin if read.vector is None else read.vector)
+                if read.vector is not None or twin != row:
+                    bar.update()
+                    continue
+                batch.append((row, read))
                 if len(batch) == batch_size:
-                    vectors, batch_size = self._embed_what_fits(batch)
-                    rows.append(vectors)
+                    batch_size = self._embed_batch(batch, rows, cache)
+                    encoded += len(batch)
                     bar.update(len(batch))
                     batch = []
             if batch:
-                rows.append(self._embed_what_fits(batch)[0])
+                self._embed_batch(batch, rows, cache)
+                encoded += len(batch)
                 bar.update(len(batch))
-        return EncodedImages(np.concatenate(rows), tuple(kept), tuple(skipped))
+        vectors = [rows[row] if isinstance(row, int) else row for row in rows]
+        stacked = np.stack(vectors) if vectors else np.empty((0, self.dim), np.float32)
+        return EncodedImages(stacked, tuple(kept), tuple(skipped), encoded)
 
     def encode_query(self, image=None, text: str | None = None) -> np.ndarray:
         """Embed a picture, an instruction, or both composed: (dim,) float32, unit length."""
@@ -94,14 +135,22 @@ class BaseEncoder(ABC):
             rows.append(self.embed_queries(prepared, texts[start : start + batch_size]))
         return np.concatenate(rows)
 
-    def _read_ahead(self, paths: Sequence, ahead: int) -> Iterator[tuple]:
-        """Yield (path, prepared, None) or (path, None, why it was skipped), in order; `ahead` pictures are in work."""
+    def _read_ahead(self, paths: Sequence, ahead: int, cache: EmbeddingCache | None) -> Iterator[_Read]:
+        """What was read of each path, in order; `ahead` pictures are in work."""
 
-        def read(path):
+        def read(source) -> _Read:
             try:
-                return path, self.prepare(path), None
+                if cache is None or not isinstance(source, str | os.PathLike):
+                    return _Read(source, prepared=self.prepare(source))
+                state, image_id = _state(source), _content_id(source)
+                vector = cache.get(image_id) if image_id else None
+                if vector is not None:
+                    return _Read(source, image_id, vector)
+                prepared = self.prepare(source)
+                # A file that was replaced while it was read may not be what was hashed.
+                return _Read(source, image_id if _state(source) == state else None, prepared=prepared)
             except ImageError as error:
-                return path, None, error.reason
+                return _Read(source, reason=error.reason)
 
         waiting, paths = deque(), iter(paths)
         with ThreadPoolExecutor(READERS, thread_name_prefix="read") as readers:
@@ -115,6 +164,16 @@ class BaseEncoder(ABC):
             finally:
                 for future in waiting:
                     future.cancel()
+
+    def _embed_batch(self, batch: list[tuple[int, _Read]], rows: list, cache: EmbeddingCache | None) -> int:
+        """Put the vectors of the batch into their `rows` and the cache; return the batch size that memory allowed."""
+        vectors, size = self._embed_what_fits([read.prepared for _, read in batch])
+        for (row, _), vector in zip(batch, vectors, strict=True):
+            rows[row] = vector
+        if cache is not None:
+            named = [n for n, (_, read) in enumerate(batch) if read.image_id]
+            cache.put([batch[n][1].image_id for n in named], vectors[named])
+        return size
 
     def _embed_what_fits(self, batch: list) -> tuple[np.ndarray, int]:
         """The rows of a batch, and the batch size that memory allowed."""
@@ -132,3 +191,19 @@ class BaseEncoder(ABC):
                         'use a smaller encoder or another device (device="cpu").'
                     ) from None
             size = max(1, size // 2)  # outside of the handler, whose traceback holds the tensors that did not fit
+
+
+def _content_id(path) -> str | None:
+    """None where the file cannot be read: `prepare` then says why."""
+    try:
+        return content_id(path)
+    except ImageError:
+        return None
+
+
+def _state(path) -> tuple[int, ...] | None:
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
