@@ -27,11 +27,10 @@ def crop_square(image: Image.Image, size: int) -> Image.Image:
     return image.crop((left, top, left + size, top + size))
 
 
-def normalize(squares: np.ndarray) -> torch.Tensor:
-    """(n, S, S, 3) uint8 RGB -> (n, 3, S, S) float32 with CLIP's mean and deviation."""
-    pixels = torch.from_numpy(squares).permute(0, 3, 1, 2).float() / 255
-    mean, std = torch.tensor(CLIP_MEAN).view(3, 1, 1), torch.tensor(CLIP_STD).view(3, 1, 1)
-    return (pixels - mean) / std
+def normalize(squares: torch.Tensor) -> torch.Tensor:
+    """(n, S, S, 3) uint8 RGB -> (n, 3, S, S) float32 with CLIP's mean and deviation, on the device of `squares`."""
+    mean, std = (torch.tensor(rows, device=squares.device).view(3, 1, 1) for rows in (CLIP_MEAN, CLIP_STD))
+    return (squares.permute(0, 3, 1, 2).float() / 255 - mean) / std
 
 
 def read_square(source, size: int) -> np.ndarray:

@@ -112,7 +112,7 @@ def build_tower(config: VisualizedBGEConfig) -> nn.Module:
     from timm.models.eva import Eva
 
     if config.tower != "conv-stem":
-        tower = timm.create_model(config.tower, pretrained=False, num_classes=0)
+        tower = timm.create_model(config.tower, pretrained=False, num_classes=0, **config.tower_args)
         tower.norm = nn.Identity()  # upstream reads the tokens before the final LayerNorm
         return tower
     tower = Eva(

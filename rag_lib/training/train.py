@@ -157,7 +157,7 @@ def _augment(images: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
         square = padded[i, top : top + size, left : left + size]
         out[i] = square[:, ::-1] if rng.random() < 0.5 else square
     gain = torch.from_numpy(rng.uniform(0.9, 1.1, (len(images), 1, 1, 1)).astype(np.float32))
-    return normalize(out) * gain
+    return normalize(torch.from_numpy(out)) * gain
 
 
 def _tokens_of(model: VisualizedBGE, pictures: PictureSet) -> torch.Tensor:
@@ -167,7 +167,8 @@ def _tokens_of(model: VisualizedBGE, pictures: PictureSet) -> torch.Tensor:
     rows = []
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         for start in tqdm(range(0, len(pictures.images), 192), desc="patch tokens", unit="batch"):
-            rows.append(model.image_tokens(normalize(pictures.images[start : start + 192])).bfloat16())
+            some = torch.from_numpy(pictures.images[start : start + 192])
+            rows.append(model.image_tokens(normalize(some)).bfloat16())
     return torch.cat(rows).clone()
 
 
