@@ -48,8 +48,9 @@ bench: setup  ## How fast each part is on this machine
 train: setup  ## Train the pocket model anew, as its model card says
 	$(BIN)/python -m rag_lib.training
 
-nb: setup  ## Run the committed notebooks in place and clean their outputs, before a commit
+nb: setup  ## Before a commit: run the notebooks in place, clean their outputs, draw the README's picture
 	$(BIN)/python -m rag_lib.run --inplace
+	$(BIN)/python notebooks/figures/hero.py
 
 lock:  ## Resolve the dependencies of pyproject.toml anew into requirements.lock (Linux, Python 3.11)
 	@$(CHECK_PYTHON)

@@ -1,7 +1,6 @@
-"""What notebooks and the app show: galleries, a query with its results, a catalog sheet, the winner with its reason.
+"""Pictures for notebooks: galleries, a query with its results, a catalog sheet, the winner with its reason.
 
-In: records (Item, Hit, Query, Ranking, Catalog). Out: a `Picture`, which a notebook shows as the last expression of a
-cell: at most 900 pixels wide and as JPEG, so that notebooks with their outputs stay small.
+In: records (Item, Hit, Query, Ranking, Catalog). Out: a `Picture`, at most 900 pixels wide.
 """
 
 import io
@@ -137,7 +136,7 @@ def _grid(cells: Sequence[_Cell], columns: int, width: int, *, largest: int) -> 
     for index, (cell, font, lines) in enumerate(zip(cells, fonts, titles, strict=True)):
         row, column = divmod(index, columns)
         x, y = GAP + column * (tile + GAP), GAP + row * (tile + below + GAP)
-        _tile(canvas, cell.image, (x, y, x + tile, y + tile), cell.frame)
+        paste_tile(canvas, cell.image, (x, y, x + tile, y + tile), cell.frame)
         y += tile + 4
         if heads:
             draw.text((x + 1, y), cell.head, GREEN if cell.frame == GREEN else INK, font_for(cell.head, 14))
@@ -154,7 +153,7 @@ def _query_panel(query: Query, tile: int) -> Image.Image:
     canvas = Image.new("RGB", (tile + 2 * GAP, top + line_height(14) + len(lines) * line_height(15) + GAP), PAPER)
     draw = ImageDraw.Draw(canvas)
     if query.image is not None:
-        _tile(canvas, query.image, (GAP, GAP, GAP + tile, GAP + tile), BLUE)
+        paste_tile(canvas, query.image, (GAP, GAP, GAP + tile, GAP + tile), BLUE)
     draw.text((GAP + 1, top), "query", BLUE, font_for("query", 14))
     _lines(draw, GAP + 1, top + line_height(14), lines, font, INK)
     return canvas
@@ -191,7 +190,7 @@ def _lines(draw: ImageDraw.ImageDraw, x: int, y: int, lines: Sequence[str], font
     return y
 
 
-def _tile(canvas: Image.Image, image: Any, box: tuple[int, int, int, int], frame: tuple[int, int, int]) -> None:
+def paste_tile(canvas: Image.Image, image: Any, box: tuple[int, int, int, int], frame: tuple[int, int, int]) -> None:
     """The picture with round corners and a thin frame, a strong one in any color but grey."""
     edge = box[2] - box[0]
     tile = Image.new("RGB", (edge, edge), PAPER)
