@@ -1,10 +1,11 @@
-"""From an encoder's name to a loaded model: weights found, checked and mapped onto the modules.
+"""From an encoder's name to a loaded model: where its weights, sizes and tokenizer are found.
 
 The pocket's weights lie in the package. An official checkpoint is a local `.pth` or `.safetensors` file, or a folder
-that holds it (beside its tokenizer files, for rooms without network); with neither given it is looked for in
-data/weights/<name>/, and then fetched from the hub.
+that holds it, beside it the text model's config.json and tokenizer files if there are any; with neither given it is
+looked for in data/weights/<name>/, and then fetched into that folder from the hub.
 """
 
+import dataclasses
 import hashlib
 import json
 from pathlib import Path
@@ -12,26 +13,40 @@ from pathlib import Path
 import torch
 
 from rag_lib.encoders.attributes import AttributeHeads, AttributeReader
+from rag_lib.encoders.checkpoint import build_empty, load_checkpoint
 from rag_lib.encoders.composed import ComposedEncoder
+from rag_lib.encoders.converted import read_checkpoint
+from rag_lib.encoders.hub import HubFile, fetch, sha256
 from rag_lib.encoders.preprocess import PREPROCESS_VERSION
 from rag_lib.encoders.visualized_bge import CONFIGS, VisualizedBGE, VisualizedBGEConfig
 from rag_lib.errors import RagError
 from rag_lib.paths import data_dir, resolve
 
 POCKET_FOLDER = Path(__file__).resolve().parent.parent / "weights" / "pocket"
-HUB_REPO = "BAAI/bge-visualized"
-HUB_FILES = {
-    "visualized-bge-base-en-v1.5": "Visualized_base_en_v1.5.pth",
-    "visualized-bge-m3": "Visualized_m3.pth",
+VISUALIZED = ("BAAI/bge-visualized", "98db10b10d22620010d06f11733346e1c98c34aa")
+CHECKPOINTS = {
+    "visualized-bge-base-en-v1.5": HubFile(*VISUALIZED, "Visualized_base_en_v1.5.pth"),
+    "visualized-bge-m3": HubFile(*VISUALIZED, "Visualized_m3.pth"),
 }
-HUB_TOKENIZERS = {
-    "visualized-bge-base-en-v1.5": "BAAI/bge-base-en-v1.5",
-    "visualized-bge-m3": "BAAI/bge-m3",
+TOKENIZERS = {
+    "visualized-bge-base-en-v1.5": ("BAAI/bge-base-en-v1.5", "a5beb1e3e68b9ab74eb54cfd186867f64f240e1a"),
+    "visualized-bge-m3": ("BAAI/bge-m3", "5617a9f61b028005a4858fdac845db406aefb181"),
 }
-TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model")
-# Parts of the official file that no embedding passes through: CLIP's own head, norm and temperature, BERT's pooler,
-# and position tables that are computed, not learned.
-UNUSED = ("model_visual.visual.head.", "model_visual.visual.norm.", "model_visual.logit_scale", "bge_pooler.")
+FETCHED_TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model")  # any of them is a tokenizer
+PRECISIONS = {torch.float32: "", torch.bfloat16: "h", torch.float16: "f"}  # marks in a fingerprint
+TEXT_SIZES = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "hidden_act",
+    "max_position_embeddings",
+    "type_vocab_size",
+    "layer_norm_eps",
+    "pad_token_id",
+)
 
 
 class PocketEncoder(ComposedEncoder):
@@ -41,11 +56,6 @@ class PocketEncoder(ComposedEncoder):
 
     def reader(self) -> AttributeReader:
         return AttributeReader(self, self.heads)
-
-
-def sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load_pocket(folder: Path, *, device: str, dtype) -> PocketEncoder:
@@ -86,107 +96,97 @@ def load_pocket(folder: Path, *, device: str, dtype) -> PocketEncoder:
 def load_official(name: str, weights: str | Path | None, *, device: str, dtype) -> ComposedEncoder:
     """Load an official checkpoint strictly: a key too many, too few or of another shape is an error."""
     path = _find_checkpoint(name, weights)
-    model = VisualizedBGE(CONFIGS[name])
-    load_checkpoint(model, read_tensors(path))
-    fingerprint = _fingerprint(sha256(path), dtype)
+    changes = _read_sizes(name, path.parent)
+    tensors, digest = read_checkpoint(path)
+    config = dataclasses.replace(CONFIGS[name], text_args=CONFIGS[name].text_args | changes)
+    try:
+        model = build_empty(config)
+    except Exception as error:  # sizes that contradict each other, found anywhere in transformers
+        if not changes:
+            raise
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise RagError(
+            f"No text model can be built with the sizes in config.json beside {path.name} ({reason}). "
+            "Restore that file, or remove it to use the official sizes."
+        ) from None
+    load_checkpoint(model, tensors)
+    fingerprint = _fingerprint(digest, dtype) + _mark(changes)
     return ComposedEncoder(
         model, _load_tokenizer(name, path.parent), name=name, fingerprint=fingerprint, device=device, dtype=dtype
     )
 
 
-def read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """A `.safetensors` or `.pth` file -> its tensors. Pickled code is never run."""
-    from safetensors.torch import load_file
-
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # both raise a dozen kinds for a file that is no checkpoint
-        raise RagError(
-            f"{path.name} is not a checkpoint that can be read safely ({type(error).__name__}). "
-            "Download it again from the model's page."
-        ) from None
-
-
-def load_checkpoint(model: VisualizedBGE, tensors: dict[str, torch.Tensor]) -> None:
-    """Map upstream's names (`bge_*`, `model_visual.visual.*`, `visual_proj.*`) to the modules' and load strictly."""
-    from timm.models.eva import checkpoint_filter_fn
-
-    tower, text, projection, unknown = {}, {}, {}, []
-    for key, tensor in tensors.items():
-        # position_ids, token_type_ids: buffers that old transformers stored and new ones compute.
-        if key.startswith(UNUSED) or key.endswith(("position_ids", "token_type_ids")) or ".rope." in key:
-            continue
-        if key.startswith("model_visual.visual."):
-            tower[key.removeprefix("model_visual.")] = tensor
-        elif key.startswith(("bge_embeddings.", "bge_encoder.")):
-            text[key.removeprefix("bge_")] = tensor
-        elif key.startswith("visual_proj."):
-            projection[key.removeprefix("visual_proj.")] = tensor
-        else:
-            unknown.append(key)
-    problems = [f"unknown {key}" for key in unknown]
-    tower = checkpoint_filter_fn(tower, model.tower) if tower else tower
-    for part, given in ((model.tower, tower), (model.text_model, text), (model.visual_proj, projection)):
-        wanted = part.state_dict()
-        problems += [f"missing {key}" for key in wanted.keys() - given.keys()]
-        problems += [f"unknown {key}" for key in given.keys() - wanted.keys()]
-        problems += [
-            f"{key} has shape {tuple(given[key].shape)}, expected {tuple(wanted[key].shape)}"
-            for key in wanted.keys() & given.keys()
-            if given[key].shape != wanted[key].shape
-        ]
-    if problems:
-        raise RagError(
-            f"The checkpoint does not fit {model.config.name}: {len(problems)} tensors differ, "
-            f"first: {'; '.join(sorted(problems)[:3])}. Is it the file of another model?"
-        )
-    model.tower.load_state_dict(tower)
-    model.text_model.load_state_dict(text)
-    model.visual_proj.load_state_dict(projection)
-
-
 def _fingerprint(digest: str, dtype) -> str:
-    return f"{digest[:12]}p{PREPROCESS_VERSION}{'' if dtype == torch.float32 else 'h'}"
+    return f"{digest[:12]}p{PREPROCESS_VERSION}{PRECISIONS[dtype]}"
+
+
+def _mark(changes: dict) -> str:
+    """Sizes that are not the official ones, in a fingerprint: the same weights then give other vectors."""
+    return "c" + hashlib.sha256(json.dumps(changes, sort_keys=True).encode()).hexdigest()[:6] if changes else ""
 
 
 def _find_checkpoint(name: str, weights: str | Path | None) -> Path:
-    kept = data_dir() / "weights" / name
-    if weights is None and not kept.is_dir():
-        return _from_hub(HUB_REPO, HUB_FILES[name])
-    path = resolve(weights or kept)
+    official = CHECKPOINTS[name]
+    path = data_dir() / "weights" / name if weights is None else resolve(weights)
     if path.is_file():
         return path
     if path.is_dir():
+        if (path / official.name).is_file():  # beside the text model's own weights, perhaps
+            return path / official.name
         found = sorted([*path.glob("*.safetensors"), *path.glob("*.pth")])
         if len(found) == 1:
             return found[0]
-        expected = f"exactly one .pth or .safetensors file, such as {HUB_FILES[name]}"
-        raise RagError(f"The weights folder {path.name!r} holds {len(found)} checkpoints; expected {expected}.")
-    raise RagError(f"There are no weights at {str(weights)!r}: give the checkpoint {HUB_FILES[name]} or its folder.")
+        if found or weights is not None:
+            raise RagError(
+                f"The weights folder {path.name!r} holds {len(found)} checkpoints; expected exactly one .pth or "
+                f".safetensors file, such as {official.name}."
+            )
+    if weights is None:
+        return fetch(official, path)
+    raise RagError(f"There are no weights at {str(weights)!r}: give the checkpoint {official.name} or its folder.")
 
 
-def _from_hub(repo: str, file: str) -> Path:
-    from huggingface_hub import hf_hub_download
-
+def _read_sizes(name: str, folder: Path) -> dict:
+    """What config.json in the checkpoint's folder, the text model's own, says otherwise than the official sizes."""
+    path = folder / "config.json"
+    if not path.is_file():
+        return {}
     try:
-        return Path(hf_hub_download(repo, file))
-    except Exception as error:  # offline, refused, gone: a dozen kinds, one remedy
+        given = json.loads(path.read_text(encoding="utf-8"))
+        kind = given.get("model_type")
+    except (ValueError, AttributeError):
         raise RagError(
-            f"{file} could not be fetched from the hub repository {repo} ({type(error).__name__}). Check the network, "
-            "or put the file into data/weights/<encoder's name>/; encoder='pocket' needs no download."
+            "config.json beside the checkpoint is not a model's settings in JSON: restore it from "
+            f"{TOKENIZERS[name][0]}, or remove it to use the official sizes."
         ) from None
+    wanted = CONFIGS[name].text
+    if kind != wanted:
+        raise RagError(
+            f"config.json beside the checkpoint describes a model of type {kind!r}; {name} reads {wanted!r}. Give the "
+            "checkpoint a folder of its own, with the config.json of its text model or none."
+        )
+    official = _official_sizes(name)
+    return {size: given[size] for size in TEXT_SIZES if size in given and given[size] != official[size]}
+
+
+def _official_sizes(name: str) -> dict:
+    from transformers import BertConfig, XLMRobertaConfig
+
+    kind = BertConfig if CONFIGS[name].text == "bert" else XLMRobertaConfig
+    return kind(**CONFIGS[name].text_args).to_dict()
 
 
 def _load_tokenizer(name: str, folder: Path):
     from transformers import AutoTokenizer
 
-    source = folder if any((folder / file).is_file() for file in TOKENIZER_FILES) else HUB_TOKENIZERS[name]
+    if not any((folder / file).is_file() for file in TOKENIZER_FILES):
+        folder = data_dir() / "weights" / name
+        for file in FETCHED_TOKENIZER:
+            fetch(HubFile(*TOKENIZERS[name], file), folder)
     try:
-        return AutoTokenizer.from_pretrained(source)
-    except Exception as error:  # see _from_hub
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True)  # without it: a question to the hub
+    except Exception as error:  # a dozen kinds for files that are damaged or do not belong together
         raise RagError(
-            f"The tokenizer of {HUB_TOKENIZERS[name]} could not be loaded ({type(error).__name__}). Check the network, "
-            "or put its tokenizer files beside the checkpoint."
+            f"The tokenizer beside the checkpoint cannot be read ({type(error).__name__}). Replace its files "
+            f"({', '.join(FETCHED_TOKENIZER)}) by those of {TOKENIZERS[name][0]}."
         ) from None

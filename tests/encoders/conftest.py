@@ -1,7 +1,14 @@
-"""Checkpoints as upstream writes them, from models of ours."""
+"""Checkpoints as upstream writes them: from models of ours, and from the golden test's recipe."""
+
+import dataclasses
+import importlib.util
+import sys
+from pathlib import Path
 
 import pytest
 import torch
+
+from rag_lib.encoders.visualized_bge import BASE
 
 
 def _upstream_checkpoint(model):
@@ -31,3 +38,19 @@ def _upstream_checkpoint(model):
 @pytest.fixture(scope="session")
 def upstream_checkpoint():
     return _upstream_checkpoint
+
+
+@pytest.fixture(scope="session")
+def recipe():
+    """The module golden/recipe.py, which golden/make.py imports too: it is no test, so pytest does not find it."""
+    spec = importlib.util.spec_from_file_location("golden_recipe", Path(__file__).parent / "golden" / "recipe.py")
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def small_config():
+    """A model of the base edition's kind at 6 million parameters, with the vocabulary of the pocket's tokenizer."""
+    sizes = dict(vocab_size=1200, hidden_size=64, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64)
+    return dataclasses.replace(BASE, tower="eva02_tiny_patch14_224", text_args=sizes)

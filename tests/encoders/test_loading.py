@@ -1,6 +1,8 @@
 """From a name to a model: every wrong turn ends in a sentence with the remedy."""
 
+import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -12,7 +14,7 @@ from PIL import Image
 
 from rag_lib.encoders import load_encoder
 from rag_lib.encoders.loading import POCKET_FOLDER
-from rag_lib.encoders.visualized_bge import BASE, VisualizedBGE
+from rag_lib.encoders.visualized_bge import BASE, CONFIGS, VisualizedBGE
 from rag_lib.errors import RagError
 
 OFFICIAL = "visualized-bge-base-en-v1.5"
@@ -82,3 +84,202 @@ def test_without_a_network_the_official_name_says_what_to_do(tmp_path):
     nowhere = os.environ | {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_CACHE": str(tmp_path)}
     result = subprocess.run([sys.executable, "-c", code], env=nowhere, capture_output=True, text=True, timeout=120)
     assert "could not be fetched from the hub" in result.stdout and "encoder='pocket'" in result.stdout, result.stderr
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch, upstream_checkpoint, small_config):
+    """Makes folders of a small model under the official name: .make(folder, seed) -> the checkpoint in it."""
+    monkeypatch.setenv("RAG_HOME", str(tmp_path / "home"))
+    monkeypatch.setitem(CONFIGS, OFFICIAL, small_config)
+
+    def make(folder="room", seed=0):
+        folder = tmp_path / folder
+        folder.mkdir(exist_ok=True)
+        torch.manual_seed(seed)
+        torch.save(upstream_checkpoint(VisualizedBGE(small_config)), folder / "Visualized_base_en_v1.5.pth")
+        shutil.copy(POCKET_FOLDER / "tokenizer.json", folder)
+        (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}')
+        return folder / "Visualized_base_en_v1.5.pth"
+
+    return make
+
+
+def load(path):
+    encoder = load_encoder(OFFICIAL, weights=path)
+    return encoder.fingerprint, encoder.encode_query(text="a phone case")
+
+
+def copies(tmp_path):
+    return sorted((tmp_path / "home" / "data" / "weights" / "converted").glob("*.safetensors"))
+
+
+def forbid_unpickling(monkeypatch):
+    def unpickled(*_, **__):
+        raise AssertionError("the .pth was unpickled")
+
+    monkeypatch.setattr(torch, "load", unpickled)
+
+
+def test_a_copy_is_kept_and_read_in_the_checkpoints_place(small, tmp_path, monkeypatch):
+    path = small()
+    first, vector = load(path)
+    assert len(copies(tmp_path)) == 1
+    forbid_unpickling(monkeypatch)
+    again, same = load(path)
+    assert again == first and np.array_equal(same, vector)
+
+
+def test_a_checkpoint_at_another_place_has_the_same_fingerprint_and_copy(small, tmp_path, monkeypatch):
+    path = small()
+    first, _ = load(path)
+    other = shutil.copytree(path.parent, tmp_path / "other") / path.name
+    forbid_unpickling(monkeypatch)
+    assert load(other)[0] == first and load(other.parent)[0] == first
+    assert len(copies(tmp_path)) == 1
+
+
+def test_a_replaced_checkpoint_never_meets_the_old_copy(small, tmp_path):
+    path = small(seed=0)
+    before, times = path.stat(), os.stat(path)
+    old, vector = load(path)
+    small(seed=1)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert path.stat().st_size == before.st_size and path.stat().st_mtime_ns == before.st_mtime_ns
+    new, other = load(path)
+    assert new != old and not np.allclose(other, vector)
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "emptied"])
+def test_a_damaged_copy_is_noticed_and_made_anew(small, tmp_path, monkeypatch, damage):
+    path = small()
+    first, vector = load(path)
+    copy = copies(tmp_path)[0]
+    whole = copy.read_bytes()
+    broken = {"flipped": whole[:-2] + bytes([whole[-2] ^ 64]) + whole[-1:], "cut": whole[:-9], "emptied": b""}[damage]
+    copy.write_bytes(broken)
+    again, same = load(path)
+    assert again == first and np.array_equal(same, vector)
+    forbid_unpickling(monkeypatch)
+    assert load(path)[0] == first
+
+
+def test_what_a_kill_left_of_a_copy_is_no_copy(small, tmp_path):
+    path = small()
+    first, _ = load(path)
+    copy = copies(tmp_path)[0]
+    copy.rename(copy.with_suffix(".part"))
+    copy.with_suffix(".part").write_bytes(b"half")
+    assert load(path)[0] == first
+    assert copies(tmp_path) == [copy] and not copy.with_suffix(".part").exists()
+
+
+def test_without_room_there_is_no_copy_but_a_warning(small, tmp_path):
+    path = small()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limits[1]))
+    try:
+        with pytest.warns(UserWarning, match="No converted copy of the checkpoint is kept"):
+            first, _ = load(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert copies(tmp_path) == [] and load(path)[0] == first
+
+
+def test_where_nothing_may_be_written_there_is_no_copy_but_a_warning(small, tmp_path):
+    path = small()
+    (tmp_path / "home" / "data" / "weights").mkdir(parents=True)
+    (tmp_path / "home" / "data" / "weights" / "converted").write_text("a file in the folder's place")
+    with pytest.warns(UserWarning, match="No converted copy"):
+        load(path)
+
+
+def test_a_safetensors_file_is_read_as_it_is(small, tmp_path):
+    path = small()
+    _, vector = load(path)
+    room = tmp_path / "shared"
+    shutil.copytree(path.parent, room, ignore=shutil.ignore_patterns("*.pth"))
+    shutil.copyfile(copies(tmp_path)[0], room / "weights.safetensors")
+    _, same = load(room)
+    assert np.array_equal(same, vector) and len(copies(tmp_path)) == 1
+
+
+def test_the_official_file_is_found_beside_the_text_models_own_weights(small):
+    path = small()
+    (path.parent / "model.safetensors").write_bytes(b"the text model's")
+    assert load(path.parent) is not None
+
+
+def write_config(path, **changes):
+    sizes = dict(CONFIGS[OFFICIAL].text_args, model_type="bert", max_position_embeddings=512, layer_norm_eps=1e-12)
+    (path.parent / "config.json").write_text(json.dumps(sizes | changes))
+
+
+def test_a_config_with_the_official_sizes_changes_nothing(small):
+    path = small()
+    first, _ = load(path)
+    write_config(path)
+    assert load(path)[0] == first
+
+
+def test_a_config_beside_the_checkpoint_sets_the_text_models_sizes(small, monkeypatch, small_config):
+    path = small()
+    write_config(path)
+    first, vector = load(path)
+    write_config(path, num_attention_heads=2)
+    heads, other = load(path)
+    assert heads != first and not np.allclose(other, vector)
+    write_config(path, num_hidden_layers=1)
+    with pytest.raises(RagError, match="does not fit.*unknown encoder.layer.1"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("{", "not a model's settings in JSON: restore it from BAAI/bge-base-en-v1.5, or remove it"),
+        ("[1]", "not a model's settings in JSON"),
+        ('{"model_type": "xlm-roberta"}', "of type 'xlm-roberta'; visualized-bge-base-en-v1.5 reads 'bert'"),
+        ("{}", "of type None"),
+        ('{"model_type": "bert", "num_attention_heads": 7}', "No text model can be built with the sizes"),
+        ('{"model_type": "bert", "hidden_size": "wide"}', "No text model can be built with the sizes"),
+    ],
+)
+def test_a_config_that_cannot_be_is_refused(small, content, sentence):
+    path = small()
+    (path.parent / "config.json").write_text(content)
+    with pytest.raises(RagError, match=sentence):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "sentence"),
+    [
+        ({"model.diffusion_model.out.weight": torch.zeros(1)}, "It looks like a Stable Diffusion checkpoint"),
+        ({"embeddings.word_embeddings.weight": torch.zeros(1)}, "It looks like the text model alone"),
+        ({"visual.proj": torch.zeros(1)}, "It looks like a CLIP model"),
+        ({"visual_proj.bias": torch.zeros(1024)}, "It looks like the file of visualized-bge-m3"),
+        ({"anything": torch.zeros(1)}, "Is it the file of another model"),
+        ({"state_dict": {"a": torch.zeros(1)}}, "it holds a dict of other things than tensors"),
+    ],
+)
+def test_the_file_of_another_model_is_named(small, tensors, sentence):
+    path = small()
+    torch.save(tensors, path)
+    with pytest.raises(RagError, match=sentence):
+        load(path)
+
+
+def test_a_damaged_tokenizer_is_named(small):
+    path = small()
+    (path.parent / "tokenizer.json").write_text("{")
+    with pytest.raises(RagError, match="The tokenizer beside the checkpoint cannot be read.*bge-base-en-v1.5"):
+        load(path)
+
+
+def test_loading_leaves_the_random_numbers_as_they_were(small):
+    path = small()
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    load(path)
+    assert torch.rand(1) == expected

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from rag_lib.encoders.loading import load_checkpoint, read_tensors
+from rag_lib.encoders.checkpoint import load_checkpoint, read_tensors
 from rag_lib.encoders.visualized_bge import BASE, M3, POCKET, VisualizedBGE
 from rag_lib.errors import RagError
 
