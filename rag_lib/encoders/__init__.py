@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from rag_lib.encoders.base import EncodedImages
+    from rag_lib.encoders.cache import EmbeddingCache
 
 ENCODERS = ("pocket", "visualized-bge-base-en-v1.5", "visualized-bge-m3")
 
@@ -22,44 +23,43 @@ class Encoder(Protocol):
     fingerprint: str
     dim: int
 
-    def encode_images(self, paths: Sequence, *, batch_size: int = 32, progress: bool = True) -> "EncodedImages": ...
+    def encode_images(
+        self, paths: Sequence, *, batch_size: int = 32, progress: bool = True, cache: "EmbeddingCache | None" = None
+    ) -> "EncodedImages": ...
 
     def encode_query(self, image=None, text: str | None = None) -> "np.ndarray": ...
 
 
 def load_encoder(name: str, weights: str | Path | None = None, device: str = "auto", dtype: str = "auto") -> Encoder:
-    """Load an encoder by name.
+    """Load an encoder by name: a built-in one, a hub id "org/model", or a folder that holds a model.
 
-    `weights`: a checkpoint or the folder that holds it; None: the pocket's own, or the official file from the hub.
-    `device`: "auto", "cpu", "cuda" or "mps". `dtype`: "float32", "bfloat16", or "auto": bfloat16 on CUDA, else
-    float32.
-    Raises RagError for an unknown name, weights that are missing or do not fit, and a device that is not there.
+    `name`: of the last two, what sentence-transformers loads as multimodal, and BGE-VL. Code in a model's repository
+    is never run. `weights`: a checkpoint or the folder that holds it; None: the pocket's own, or from the hub.
+    `device`: "auto", "cpu", "cuda" or "mps". `dtype`: "float32", "bfloat16", "float16" (for GPUs without bfloat16), or
+    "auto": bfloat16 for the official models where the machine has it, for others on CUDA only, else float32.
+    Raises RagError for an unknown name, weights that are missing or do not fit, a model that takes no pictures, and a
+    device or dtype that is not there.
     """
-    if name not in ENCODERS:
-        raise RagError(f"Unknown encoder {name!r}.{did_you_mean(name, ENCODERS)} Known: {', '.join(ENCODERS)}.")
-    import torch
-
+    name = str(name)
+    # Only a folder below another, or a hub id, has a slash: a bare word that is no folder is a built-in's name.
+    if name not in ENCODERS and not {"/", "\\"} & set(name) and not resolve(name).is_dir():
+        raise RagError(
+            f"Unknown encoder {name!r}.{did_you_mean(name, ENCODERS)} Known: {', '.join(ENCODERS)}; a hub id "
+            "'org/model' or a folder that holds a model works as well."
+        )
     from rag_lib.encoders import loading
+    from rag_lib.encoders.device import choose_device, choose_dtype
 
-    device = _choose_device(device)
-    if dtype not in ("auto", "float32", "bfloat16"):
-        raise RagError(f"Unknown dtype {dtype!r}; expected 'auto', 'float32' or 'bfloat16'.")
-    if dtype == "auto":
-        dtype = "bfloat16" if device == "cuda" else "float32"
-    dtype = getattr(torch, dtype)
+    device = choose_device(device)
+    dtype = choose_dtype(dtype, device, large=name in loading.CHECKPOINTS)
     if name == "pocket":
         folder = resolve(weights) if weights else loading.POCKET_FOLDER
         return loading.load_pocket(folder, device=device, dtype=dtype)
-    return loading.load_official(name, weights, device=device, dtype=dtype)
+    if name in loading.CHECKPOINTS:
+        return loading.load_official(name, weights, device=device, dtype=dtype)
+    from rag_lib.encoders import bge_vl, sentence
+    from rag_lib.encoders.source import find_source
 
-
-def _choose_device(device: str) -> str:
-    import torch
-
-    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if device == "auto":
-        return next(name for name in ("cuda", "mps", "cpu") if present[name])
-    if not present.get(device):
-        usable = ", ".join(name for name, there in present.items() if there)
-        raise RagError(f"Device {device!r} cannot be used here; usable: auto, {usable}.")
-    return device
+    source = find_source(name, weights)
+    load = bge_vl.load_bge_vl if bge_vl.is_bge_vl(source) else sentence.load_sentence_encoder
+    return load(source, device=device, dtype=dtype)

@@ -22,7 +22,7 @@ class ComposedEncoder(BaseEncoder):
         self.tokenizer = tokenizer
         self.name, self.fingerprint = name, fingerprint
         self.device, self.dtype = device, dtype
-        self.dim = model.dim
+        self.dim, self.composes = model.dim, "joint"
 
     def prepare(self, source) -> np.ndarray:
         """(S, S, 3) uint8 RGB, S being the model's `image_size`."""
