@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+# Up to this many keys plain products are faster than the CPU's fused kernel; beyond, their scores fill the memory.
+MAX_PLAIN = 1024
 ACTIVATIONS = {"none": lambda y: y, "gelu": F.gelu, "swish": F.silu}  # oneDNN's names
 
 
@@ -53,7 +55,7 @@ class Norm:
 def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
     """softmax(q k^T + bias) v, with q scaled already. Each (n, heads, length, d) -> (n, length of q, heads * d)."""
     n, heads, length, d = q.shape
-    if q.device.type == "cpu":  # plain products are faster than the CPU's fused kernel
+    if q.device.type == "cpu" and k.shape[2] <= MAX_PLAIN:
         q, k, v = (x.reshape(n * heads, -1, d) for x in (q, k, v))
         scores = torch.bmm(q, k.transpose(1, 2))
         if bias is not None:

@@ -5,9 +5,8 @@ import dataclasses
 import pytest
 import torch
 
-from rag_lib.encoders import inference
+from rag_lib.encoders import inference, layers
 from rag_lib.encoders.inference import InferenceModel
-from rag_lib.encoders.layers import attention
 from rag_lib.encoders.visualized_bge import BASE, M3, POCKET, VisualizedBGE
 
 SHALLOW = dict(num_hidden_layers=2, vocab_size=60)
@@ -89,9 +88,13 @@ def test_the_trained_model_is_left_as_it_was(model, expected):
         assert torch.equal(model(ids, mask, model.image_tokens(pixels)), expected["composed"])
 
 
-def test_attention_is_torchs_own():
+@pytest.mark.parametrize("most", [0, 7], ids=["fused", "plain"])
+def test_attention_is_torchs_own(most, monkeypatch):
+    monkeypatch.setattr(layers, "MAX_PLAIN", most)
     q, k, v = torch.randn(3, 2, 4, 7, 8, generator=torch.Generator().manual_seed(0))
     bias = torch.zeros(2, 1, 1, 7)
     bias[1, ..., 4:] = torch.finfo(bias.dtype).min
     wanted = torch.nn.functional.scaled_dot_product_attention(q[:, :, :1], k, v, attn_mask=bias, scale=1.0)
-    assert torch.allclose(attention(q[:, :, :1], k, v, bias), wanted.transpose(1, 2).reshape(2, 1, 32), atol=1e-6)
+    assert torch.allclose(
+        layers.attention(q[:, :, :1], k, v, bias), wanted.transpose(1, 2).reshape(2, 1, 32), atol=1e-6
+    )
