@@ -1,35 +1,143 @@
-"""Measure an encoder on the drawn benchmark: `python -m rag_lib.evaluation --encoder pocket --out metrics.json`."""
+"""Measure an encoder: `python -m rag_lib.evaluation --encoder pocket --out metrics.json`.
+
+The drawn benchmark needs nothing; CIRR, FashionIQ and CIRCO (`--benchmark`) need their data (`--data`).
+"""
 
 import argparse
 import json
 import sys
 from pathlib import Path
 
-from rag_lib.errors import RagError
+from rag_lib.errors import RagError, did_you_mean
 
 
-def main() -> int:
-    from rag_lib.encoders import load_encoder
-    from rag_lib.evaluation.drawn import make_benchmark
-    from rag_lib.evaluation.report import recall_at_1, table
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, without the usage."""
 
-    parser = argparse.ArgumentParser(prog="python -m rag_lib.evaluation", description=__doc__)
+    def error(self, message: str):
+        self.exit(2, f"{message[0].upper()}{message[1:]}; see python -m rag_lib.evaluation --help.\n")
+
+
+def main(words: list[str] | None = None) -> int:
+    parser = Parser(prog="python -m rag_lib.evaluation", description=__doc__.split("\n\n")[0])
     parser.add_argument("--encoder", default="pocket", help="an encoder's name (pocket)")
     parser.add_argument("--weights", help="its weights, if not the ones that belong to the name")
-    parser.add_argument("--split", default="test", help="test (default), or validation for choosing between models")
-    parser.add_argument("--out", help="a JSON file to write the table to")
-    arguments = parser.parse_args()
+    parser.add_argument("--benchmark", default="drawn", help="drawn (default), cirr, fashioniq or circo")
+    parser.add_argument("--split", help="drawn: test (default), or validation for choosing; the others: val (default)")
+    parser.add_argument("--out", help="a JSON file for all figures")
+    drawn = parser.add_argument_group("the drawn benchmark")
+    drawn.add_argument("--runs", help="a folder for the runs and qrels as TREC files")
+    drawn.add_argument("--against", help="a folder that --runs filled for another model: compare with it")
+    cir = parser.add_argument_group("CIRR, FashionIQ, CIRCO")
+    cir.add_argument("--data", help="the folder of the data set, in its official layout")
+    cir.add_argument("--gallery", help="split (default), all: VISTA's full pool, captions: FashionIQ's smaller one")
+    cir.add_argument("--allow-missing", action="store_true", help="go on without pictures that are not there")
+    cir.add_argument("--submission", help="a folder for the test server's files, on the test splits")
     try:
-        encoder = load_encoder(arguments.encoder, weights=arguments.weights)
-        rows = recall_at_1(encoder, make_benchmark(arguments.split))
+        arguments = parser.parse_args(words)
+        out = _place_for_file(arguments.out)
+        measure = measure_drawn if arguments.benchmark == "drawn" else measure_cir
+        document = measure(arguments)
+        if out:
+            out.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     except RagError as error:
         print(error, file=sys.stderr)
         return 1
-    print(table(rows))
-    if arguments.out:
-        report = {"encoder": encoder.name, "fingerprint": encoder.fingerprint, "split": arguments.split, "rows": rows}
-        Path(arguments.out).write_text(json.dumps(report, indent=1) + "\n")
     return 0
+
+
+def measure_cir(arguments: argparse.Namespace) -> dict:
+    """One of the world's benchmarks, from a local folder: print its table, return the report."""
+    from rag_lib.encoders import load_encoder
+    from rag_lib.encoders.cache import EmbeddingCache
+    from rag_lib.evaluation.cir import BENCHMARKS, cir_table, evaluate_cir
+
+    name = arguments.benchmark
+    _refuse(arguments, "runs", "against")
+    if name not in BENCHMARKS:
+        known = ("drawn", *BENCHMARKS)
+        raise RagError(f"Unknown benchmark {name!r}.{did_you_mean(name, known)} Known: {', '.join(known)}.")
+    if not arguments.data:
+        raise RagError(f"--benchmark {name} needs --data, the folder of the data set in its official layout.")
+    encoder = load_encoder(arguments.encoder, weights=arguments.weights)
+    with EmbeddingCache.for_encoder(encoder) as cache:
+        report = evaluate_cir(
+            name,
+            Path(arguments.data).absolute(),
+            encoder,
+            split=arguments.split or "val",
+            gallery=arguments.gallery or "split",
+            submission=arguments.submission and Path(arguments.submission).absolute(),
+            allow_missing=arguments.allow_missing,
+            cache=cache,
+        )
+    print(cir_table(report))
+    return report
+
+
+def measure_drawn(arguments: argparse.Namespace) -> dict:
+    """The drawn benchmark: print its tables, write the runs, return all figures."""
+    from rag_lib.encoders import load_encoder
+    from rag_lib.evaluation.drawn import BENCHMARK_VERSION, make_benchmark, make_plan
+    from rag_lib.evaluation.meter import ask
+    from rag_lib.evaluation.report import against, as_json, report
+    from rag_lib.evaluation.tables import against_table, tables
+
+    _refuse(arguments, "data", "gallery", "allow_missing", "submission")
+    split = arguments.split or "test"
+    make_plan(split)  # an unknown split ends here
+    # Another split, or another version of it, has other queries under the same ids.
+    questions = f"drawn-{BENCHMARK_VERSION}-{split}"
+    theirs = arguments.against and Path(arguments.against, questions)
+    if theirs and not theirs.is_dir():
+        raise RagError(
+            f"'{arguments.against}' has no folder '{questions}': give one that --runs filled for another model."
+        )
+    runs = arguments.runs and _folder(Path(arguments.runs, questions))
+    encoder = load_encoder(arguments.encoder, weights=arguments.weights)
+    benchmark = make_benchmark(split)
+    answers = list(ask(encoder, benchmark))
+    made = report(answers, runs=runs, tag=encoder.name)
+    print(tables(made))
+    about = {
+        "benchmark": "drawn",
+        "version": BENCHMARK_VERSION,
+        "split": split,
+        "encoder": encoder.name,
+        "fingerprint": encoder.fingerprint,
+    }
+    document = as_json(made, about)
+    if theirs:
+        document["against"] = against(answers, theirs)
+        print("\n" + against_table(document["against"]))
+    return document
+
+
+def _refuse(arguments: argparse.Namespace, *names: str) -> None:
+    """Options of the other benchmarks."""
+    for name in names:
+        if getattr(arguments, name):
+            raise RagError(
+                f"--{name.replace('_', '-')} does not go with --benchmark {arguments.benchmark}; see --help."
+            )
+
+
+def _place_for_file(name: str | None) -> Path | None:
+    """The path of a file that can be written, checked before minutes are spent on what is to go there."""
+    if not name:
+        return None
+    path = Path(name)
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise RagError(f"'{name}' cannot be written: give a file in a folder that exists.")
+    return path
+
+
+def _folder(path: Path) -> Path:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RagError(f"The folder '{path}' cannot be made ({error.strerror.lower()}): give another one.") from None
+    return path
 
 
 if __name__ == "__main__":

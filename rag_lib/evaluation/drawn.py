@@ -1,106 +1,169 @@
-"""A drawn benchmark: a gallery of 900 unseen pictures and composed queries with one known answer each.
+"""The drawn benchmark: two galleries of pictures that training never saw, and queries whose answers are known exactly.
 
-Every picture shows another combination of category, theme and color, so that a query's picture alone, or its words
-alone, fits many of them. Training never saw about a quarter of the combinations (all that it holds out), and half of
-the queries ask for those. Every picture is new: the seeds of the two splits are used nowhere else. "validation" is for
-choosing between models, "test" for the figures that are quoted.
+In: a split's name; out: a `Benchmark`, the same on every call. Its pictures are drawn once, into `data/benchmark/`.
+
+Galleries:
+- "full": every combination of category, theme and color once. A query has one right answer.
+- "standard": 900 product pictures of some combinations, a part of them in two pictures, so that a query may have two
+  right answers; queries that leave an attribute open have many and are asked here only.
+Both hold the queries' own pictures too, as distractors: those of edits and swaps are products of the gallery anyway.
+
+Splits, as tags of a query: "combination" (whether training saw what is wanted, and if it did, the product that the
+query starts from), "phrasing" (of training; held out; in the test split also free-form), "picture kind" (whether it is
+one of `HELD_OUT_KINDS`).
 """
 
-import io
-from collections.abc import Sequence
+import multiprocessing
+import os
+import zlib
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from rag_lib.catalog.drawing import CATEGORIES, COLORS, LOOKS, NATURAL, draw_product, draw_query_picture
+from rag_lib.catalog.drawing import CATEGORIES, LOOKS, draw_product, draw_query_picture
+from rag_lib.catalog.drawn import DRAWING_VERSION
 from rag_lib.errors import RagError
-from rag_lib.training.language import write_instruction
-from rag_lib.training.pictures import HELD_OUT, HERO, SEEN
+from rag_lib.evaluation.asking import Asker
+from rag_lib.evaluation.plan import FAMILIES, GALLERIES, Picture, Plan
+from rag_lib.paths import data_dir
+from rag_lib.training.pictures import COMBINATIONS, HERO, is_held_out
 
-SEEDS = {"validation": 71, "test": 72}
-FAMILIES = ("theme transfer", "category swap", "color edit", "theme edit")
-SIZE = 320
-
-Combination = tuple[str, str, str]
-
-
-@dataclass(frozen=True)
-class DrawnQuery:
-    """`wanted`: the (category, theme, color) that answers it. `unseen`: whether training never saw that combination."""
-
-    family: str
-    image: Image.Image
-    text: str
-    wanted: Combination
-    unseen: bool
+BENCHMARK_VERSION = 2  # raise it when a split would ask something else; 1 had one gallery and four families
+SEEDS = {"validation": 271, "test": 272}  # "validation" is for choosing between models, "test" for what is quoted
+# Free-form sentences are never chosen on, so that the validation split has none.
+PHRASINGS = {"validation": ("seen", "held-out"), "test": ("seen", "held-out", "free-form")}
+PER_PHRASING = 84  # queries a family: every cell of a family's splits then has the same number
+SIZE = 256  # edge of a picture, pixels
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """`pictures[i]` shows `shown[i]`, a (category, theme, color)."""
+    """A plan whose pictures lie in `folder`."""
 
-    split: str
-    pictures: list[Image.Image]
-    shown: list[Combination]
-    queries: list[DrawnQuery]
+    plan: Plan
+    folder: Path
+
+    def path(self, image_id: str) -> Path:
+        return self.folder / f"{image_id}.jpg"
 
 
-def make_benchmark(split: str = "test", *, n_gallery: int = 900, per_family: int = 150) -> Benchmark:
-    """Draw a split: the same pictures and queries on every call."""
-    from tqdm.auto import tqdm
+def make_benchmark(split: str = "test", *, galleries: Sequence[str] = GALLERIES, **sizes) -> Benchmark:
+    """Plan a split and draw what is missing of its pictures.
 
+    `galleries`: those whose pictures are needed. `sizes`: see `make_plan`.
+    """
+    plan = make_plan(split, **sizes)
+    folder = data_dir() / "benchmark" / f"{split}-{BENCHMARK_VERSION}.{DRAWING_VERSION}"
+    needed = {image_id for gallery in galleries for image_id in plan.galleries[gallery]}
+    try:
+        draw_pictures([plan.pictures[image_id] for image_id in sorted(needed)], folder, SEEDS[split])
+    except OSError as error:
+        raise RagError(
+            f"The benchmark's pictures cannot be kept in data/benchmark ({error.strerror}): make room there, or set "
+            "RAG_HOME to a folder that can be written."
+        ) from None
+    return Benchmark(plan, folder)
+
+
+def make_plan(
+    split: str = "test",
+    *,
+    n_standard: int = 900,
+    per_family: int | None = None,
+    categories: Sequence[str] = CATEGORIES,
+    looks: Sequence[tuple[str, str]] = LOOKS,
+) -> Plan:
+    """Lay out a split: pictures, galleries, queries. Nothing is drawn.
+
+    `n_standard`: product pictures of the standard gallery. `per_family`: queries, by default `PER_PHRASING` for each
+    phrasing. `categories`, `looks`: a smaller world.
+    """
     if split not in SEEDS:
         raise RagError(f"Unknown split {split!r}; expected one of {', '.join(SEEDS)}.")
-    rng = np.random.default_rng(SEEDS[split])
-    unseen = [HERO, *_sample(rng, [c for c in HELD_OUT if c != HERO], min(n_gallery // 2, len(HELD_OUT)) - 1)]
-    seen = _sample(rng, SEEN, n_gallery - len(unseen))
-    shown = [*unseen, *seen]
-    pictures = [_photo(draw_product(rng, *c, size=SIZE)) for c in tqdm(shown, desc=f"draw {split} gallery")]
-    queries = []
-    for family in tqdm(FAMILIES, desc=f"draw {split} queries"):
-        for number in range(per_family):
-            pool = unseen if number % 2 else seen
-            if family == "color edit":
-                pool = [c for c in pool if c[2] != NATURAL]
-            wanted = pool[int(rng.integers(len(pool)))]
-            queries.append(_query(rng, family, wanted, unseen=bool(number % 2)))
-    return Benchmark(split, pictures, shown, queries)
+    per_family = per_family or PER_PHRASING * len(PHRASINGS[split])
+    rng = np.random.default_rng([BENCHMARK_VERSION, SEEDS[split]])
+    world = [c for c in COMBINATIONS if c[0] in categories and c[1:] in looks]
+    mixed = [world[int(i)] for i in rng.permutation(len(world))]
+    mixed.sort(key=lambda combination: combination != HERO)  # the hero is always in the gallery, twice
+    unseen, seen = ([c for c in mixed if is_held_out(*c) == held_out] for held_out in (True, False))
+    # Products that are asked for by another picture of them. In the full gallery that picture would be a second
+    # answer, so that no other query wants them.
+    n_alone = -(-per_family // 4)
+    alone = unseen[len(unseen) - n_alone :] + seen[len(seen) - n_alone :]
+    unseen, seen = unseen[: len(unseen) - n_alone], seen[: len(seen) - n_alone]
+    n_twice = n_standard // 7
+    n_seen = n_standard - n_twice - 2 * len(alone) - len(unseen)
+    if not unseen or not n_twice <= n_seen <= len(seen):
+        raise RagError(f"{len(world)} combinations do not fit {n_standard} pictures and {per_family} queries a family.")
+    seen = seen[:n_seen]
+    wanted = unseen + seen
+    twice = [wanted[0], *(wanted[1 + int(i)] for i in rng.choice(len(wanted) - 1, n_twice - 1, replace=False))]
+
+    own = _takes(alone, "own")
+    standard = [*_takes(wanted + alone, "1"), *_takes(twice, "2"), *own]
+    asker = Asker(rng, standard, own, seen=seen, unseen=unseen, phrasings=PHRASINGS[split])
+    queries = [query for family in FAMILIES for query in asker.ask(family, per_family)]
+    scenes = [picture for pictures in asker.scenes.values() for picture in pictures]
+    galleries = {"standard": [*standard, *scenes], "full": [*_takes(world, "1"), *own, *scenes]}
+    return Plan(
+        split,
+        {picture.image_id: picture for pictures in galleries.values() for picture in pictures},
+        {name: tuple(sorted(picture.image_id for picture in pictures)) for name, pictures in galleries.items()},
+        tuple(queries),
+    )
 
 
-def _query(rng: np.random.Generator, family: str, wanted: Combination, *, unseen: bool) -> DrawnQuery:
-    category, theme, color = wanted
-    names = dict(category=category, theme=theme, color=color)
-    if family == "theme transfer":
-        source = draw_query_picture(rng, theme, color, size=SIZE)
+def _takes(combinations: Iterable[tuple[str, str, str]], take: str) -> list[Picture]:
+    """One picture of each: "phone-case.leopard.natural.1". `take`: 1, 2, or own for a picture to ask with."""
+    return [Picture(".".join((*c, take)).replace(" ", "-"), c) for c in combinations]
+
+
+def draw_pictures(pictures: Sequence[Picture], folder: Path, seed: int) -> None:
+    """Make sure that `folder` holds <image_id>.jpg of every picture: the missing ones are drawn, in parallel.
+
+    A picture depends on its id and the seed alone, so that a call that was stopped is simply made again.
+    """
+    from tqdm.auto import tqdm
+
+    folder.mkdir(parents=True, exist_ok=True)
+    there = {path.name for path in folder.iterdir()}
+    missing = [picture for picture in pictures if f"{picture.image_id}.jpg" not in there]
+    job, processes = partial(_draw_file, folder, seed), min(os.cpu_count() or 1, 8)
+    with tqdm(total=len(missing), desc="draw", unit="picture", disable=not missing) as bar:
+        try:
+            if processes > 1 and len(missing) > 200:  # starting them takes seconds
+                # spawn: a forked child would inherit torch's threads in an unusable state
+                context = multiprocessing.get_context("spawn")
+                with ProcessPoolExecutor(processes, mp_context=context, initializer=_one_thread) as pool:
+                    for _ in pool.map(job, missing, chunksize=16):
+                        bar.update()
+                return
+        except BrokenProcessPool:  # a script without a __main__ guard cannot start processes: draw here
+            bar.reset()
+        for picture in missing:
+            job(picture)
+            bar.update()
+
+
+def _one_thread() -> None:
+    import cv2
+
+    cv2.setNumThreads(1)  # the processes already fill the cores
+
+
+def _draw_file(folder: Path, seed: int, picture: Picture) -> None:
+    rng = np.random.default_rng([BENCHMARK_VERSION, seed, zlib.crc32(picture.image_id.encode())])
+    category, theme, color = picture.shown
+    if category is None:
+        pixels = draw_query_picture(rng, theme, color, picture.kind, size=SIZE)
     else:
-        source = draw_product(rng, *_source(rng, family, wanted), size=SIZE)
-    # Phrasings that training never saw.
-    text = write_instruction(rng, family, **names, held_out=True)
-    return DrawnQuery(family, _photo(source), text, wanted, unseen)
-
-
-def _source(rng: np.random.Generator, family: str, wanted: Combination) -> Combination:
-    """The product that an edit starts from: it differs from `wanted` in what the instruction will say."""
-    category, theme, color = wanted
-    if family == "category swap":
-        return _one(rng, [c for c in CATEGORIES if c != category]), theme, color
-    if family == "color edit":
-        return category, theme, _one(rng, [c for c in COLORS if c != color])
-    looks = [look for look in LOOKS if look[0] != theme and (color == NATURAL or look[1] == color)]
-    return category, *_one(rng, looks)
-
-
-def _one(rng, options: Sequence):
-    return options[int(rng.integers(len(options)))]
-
-
-def _sample(rng, options: Sequence, n: int) -> list:
-    return [options[int(i)] for i in rng.choice(len(options), n, replace=False)]
-
-
-def _photo(pixels: np.ndarray) -> Image.Image:
-    """As a file of the catalog would give it: through JPEG."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=90)
-    return Image.open(buffer)
+        pixels = draw_product(rng, category, theme, color, size=SIZE)
+    part = folder / f"{picture.image_id}.{os.getpid()}.part"
+    Image.fromarray(pixels).save(part, "JPEG", quality=90)
+    part.replace(folder / f"{picture.image_id}.jpg")

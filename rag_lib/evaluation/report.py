@@ -1,48 +1,114 @@
-"""Recall@1 of an encoder on a drawn benchmark, with the composition meter.
+"""From runs to figures: a row for every gallery, family, split and way of asking; as JSON and as Markdown tables.
 
-Every query is asked four times: composed, with its picture alone, with its words alone, and with the average of those
-two embeddings. A composed query that one part answers alone measures nothing.
+In: what `meter.ask` yields; out: a `Report`.
 """
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from rag_lib.encoders import Encoder
-from rag_lib.evaluation.drawn import Benchmark
+from rag_lib.evaluation.measures import DEPTH, MEASURES, per_query, read_run, write_qrels, write_run
+from rag_lib.evaluation.meter import Asked
+from rag_lib.evaluation.plan import COMPOSED, DrawnQuery
+from rag_lib.evaluation.significance import LEVEL, PERMUTATIONS, RESAMPLES, Comparison, compare, interval
 
-WAYS = ("composed", "image only", "text only", "average")
+ALL = "all composed"  # the three composed families together
+WHOLE = "all"  # a family without a split
+SHARED = ("combination", "phrasing")  # the splits that all composed families have
+FIRST = list(MEASURES).index("Recall@1")
+
+Key = tuple[str, str, str]  # gallery, own picture kept or excluded, way
 
 
-def recall_at_1(encoder: Encoder, benchmark: Benchmark) -> dict[str, dict[str, float]]:
-    """The share of queries whose nearest picture is a right answer: row -> way -> share.
+@dataclass(frozen=True)
+class Report:
+    """`rows`: gallery, own, family, split, way, n, measures -> mean, low, high. `compared`: composed minus average."""
 
-    Rows are the families, each also split into combinations that training has seen and has not.
-    """
-    gallery = encoder.encode_images(benchmark.pictures).vectors
-    queries = benchmark.queries
-    images, texts = [query.image for query in queries], [query.text for query in queries]
-    image = encoder.encode_queries(images, [None] * len(queries))
-    text = encoder.encode_queries([None] * len(queries), texts)
-    average = image + text
-    vectors = {
-        "composed": encoder.encode_queries(images, texts),
-        "image only": image,
-        "text only": text,
-        "average": average / np.linalg.norm(average, axis=1, keepdims=True),
-    }
-    right = {
-        way: np.array([benchmark.shown[i] == q.wanted for i, q in zip((v @ gallery.T).argmax(1), queries, strict=True)])
-        for way, v in vectors.items()
-    }
-    rows = {}
-    for family in dict.fromkeys(query.family for query in queries):
-        for name, unseen in ((family, None), (f"{family}, seen", False), (f"{family}, unseen", True)):
-            chosen = np.array([q.family == family and unseen in (None, q.unseen) for q in queries])
-            rows[name] = {way: round(float(hits[chosen].mean()), 3) for way, hits in right.items()}
+    rows: list[dict]
+    compared: list[dict]
+
+    def find(self, gallery: str, family: str, *, split: str = WHOLE, way: str = "composed", own: str = "excluded"):
+        """A row's measures: name -> {"mean", "low", "high"}; KeyError if there is none."""
+        wanted = dict(gallery=gallery, own=own, family=family, split=split, way=way)
+        for row in self.rows:
+            if wanted.items() <= row.items():
+                return row["measures"]
+        raise KeyError(wanted)
+
+
+def report(answers: Iterable[Asked], *, runs: Path | None = None, tag: str = "run") -> Report:
+    """Measure every run. `runs`: a folder for TREC files; `tag`: the system's name in them."""
+    rows, compared, values = [], [], {}
+    for asked in answers:
+        key = asked.gallery, asked.own, asked.way
+        values[key] = per_query(asked.run, asked.qrels)
+        if runs:
+            write_run(runs / run_name(key), asked.run, tag)
+            write_qrels(runs / f"{asked.gallery}.{asked.way.replace(' ', '-')}.qrels", asked.qrels)
+        for (family, split), chosen in groups(asked.queries).items():
+            some = values[key][chosen]
+            low, high = interval(some)
+            figures = {
+                name: {"mean": round(float(m), 4), "low": round(float(a), 4), "high": round(float(b), 4)}
+                for name, m, a, b in zip(MEASURES, some.mean(axis=0), low, high, strict=True)
+            }
+            place = dict(gallery=asked.gallery, own=asked.own, family=family, split=split)
+            rows.append({**place, "way": asked.way, "n": len(some), "measures": figures})
+            if asked.way == "average":  # the composed run came before it, with the same queries
+                composed = values[asked.gallery, asked.own, "composed"][chosen]
+                found = compare(composed[:, FIRST], some[:, FIRST])
+                compared.append({**place, "measure": "Recall@1", **_rounded(found)})
+    return Report(rows, compared)
+
+
+def groups(queries: Sequence[DrawnQuery]) -> dict[tuple[str, str], np.ndarray]:
+    """(family, split) -> the positions of its queries; splits are "all" and every tag, such as "phrasing: seen"."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for place, query in enumerate(queries):
+        splits = [f"{name}: {value}" for name, value in query.tags.items()]
+        keys = [(query.family, split) for split in (WHOLE, *splits)]
+        if query.family in COMPOSED:
+            keys += [(ALL, split) for split in (WHOLE, *splits) if split.startswith((WHOLE, *SHARED))]
+        for key in keys:
+            found.setdefault(key, []).append(place)
+    return {key: np.array(places) for key, places in found.items()}
+
+
+def run_name(key: Key) -> str:
+    """The file of a run: "standard.excluded.composed.run"."""
+    gallery, own, way = key
+    return f"{gallery}.{own}.{way.replace(' ', '-')}.run"
+
+
+def against(answers: Iterable[Asked], folder: Path) -> list[dict]:
+    """Our composed runs minus those that another model's `--runs` left in `folder`, Recall@1, a row for each family."""
+    rows = []
+    for asked in answers:
+        if asked.way != "composed":
+            continue
+        ours = per_query(asked.run, asked.qrels)
+        theirs = per_query(read_run(folder / run_name((asked.gallery, asked.own, asked.way))), asked.qrels)
+        for (family, split), chosen in groups(asked.queries).items():
+            if split == WHOLE:
+                found = compare(ours[chosen, FIRST], theirs[chosen, FIRST])
+                rows.append({"gallery": asked.gallery, "own": asked.own, "family": family, **_rounded(found)})
     return rows
 
 
-def table(rows: dict[str, dict[str, float]]) -> str:
-    """The rows as a Markdown table."""
-    lines = ["| Recall@1 | " + " | ".join(WAYS) + " |", "|---|" + "--:|" * len(WAYS)]
-    lines += [f"| {name} | " + " | ".join(f"{row[way]:.2f}" for way in WAYS) + " |" for name, row in rows.items()]
-    return "\n".join(lines)
+def _rounded(found: Comparison) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in vars(found).items()}
+
+
+def as_json(made: Report, about: Mapping) -> dict:
+    """The whole report with what is needed to read it."""
+    return {
+        **about,
+        "measures": {name: str(measure) for name, measure in MEASURES.items()},
+        "depth": DEPTH,
+        "interval": f"{LEVEL:.0%} percentile bootstrap over queries, {RESAMPLES} resamples",
+        "test": f"composed minus average, paired randomization test, {PERMUTATIONS} permutations",
+        "rows": made.rows,
+        "composed_minus_average": made.compared,
+    }

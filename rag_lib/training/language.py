@@ -118,16 +118,30 @@ PHRASINGS = {
 HELD_OUT_PHRASINGS = {
     "theme transfer": (
         "{k} with this image theme", "{k} with the look of this photo", "{k} that has this motif on it",
-        "{k} wearing this texture", "{k} printed like the picture above",
+        "{k} wearing this texture", "{k} printed like the picture above", "the motif of this picture on {k}",
+        "{k} dressed in this print", "{k} sharing this texture", "put this design onto {k}",
     ),
     "category swap": (
         "{k} to go with it", "this look as {k}", "which {k} fits this set", "{k} wearing the same print",
+        "{k} out of that series", "keep the print but show {k}", "swap it for {k}",
     ),
-    "color edit": ("could i get this in {c}", "one of these but {c}", "swap the color for {c}"),
-    "theme edit": ("could i get this one with {t}", "swap the print for {t}", "i would rather see {t} on it"),
-    "look edit": ("i would prefer {t} on {c}", "could this come with {t} in {c}"),
-    "text only": ("{k} , {c} , {t}", "{k} that is {c} and has {t} on it"),
-    "text only, no color": ("{k} that has {t} all over", "{k} , {t}"),
+    "color edit": (
+        "could i get this in {c}", "one of these but {c}", "swap the color for {c}", "is there {c} as well",
+        "paint it {c}", "rather in {c}", "keep all but the color , {c} now",
+    ),
+    "theme edit": (
+        "could i get this one with {t}", "swap the print for {t}", "i would rather see {t} on it", "cover it with {t}",
+        "rather with {t}", "how about {t} for it", "its print should be {t}",
+    ),
+    "look edit": (
+        "i would prefer {t} on {c}", "could this come with {t} in {c}", "rather {c} and with {t}",
+        "repaint it {c} and put {t} over it", "swap the look for {t} on {c}",
+    ),
+    "text only": (
+        "{k} , {c} , {t}", "{k} that is {c} and has {t} on it", "{t} on {k} in {c}", "{k} colored {c} showing {t}",
+    ),
+    "text only, no color": ("{k} that has {t} all over", "{k} , {t}", "{t} all over {k}", "{k} showing {t}"),
+    "text only, no theme": ("{k} , {c}", "{k} that is {c}", "{k} colored {c}"),
 }  # fmt: skip
 OPENINGS = (
     "", "", "", "", "a ", "find ", "find a ", "show me a ", "i am looking for a ", "i want a ", "please find ",

@@ -22,10 +22,12 @@ from rag_lib.catalog.drawing import (
     LOOKS,
     NATURAL,
     NATURAL_THEMES,
+    QUERY_KINDS,
     THEMES,
     draw_product,
     draw_query_picture,
 )
+from rag_lib.catalog.drawing.scenes import _NO_FLOWERS
 from rag_lib.catalog.drawn import DRAWING_VERSION
 
 COLOR_LABELS = (*COLORS, NATURAL)
@@ -53,6 +55,21 @@ def is_held_out(category: str, theme: str, color: str) -> bool:
 COMBINATIONS = tuple((category, *look) for category in CATEGORIES for look in LOOKS)
 SEEN = tuple(combination for combination in COMBINATIONS if not is_held_out(*combination))
 HELD_OUT = tuple(combination for combination in COMBINATIONS if is_held_out(*combination))
+# Whole kinds of query pictures for the evaluation to ask with; every theme but brick has one of them.
+# `training_specs` draws from all kinds, so the weights that came from it have seen these three.
+HELD_OUT_KINDS = ("t-shirt", "floor", "gift")
+
+
+def query_kinds(theme: str, color: str, *, held_out: bool) -> tuple[str, ...]:
+    """The kinds of query pictures that show this look: those of `HELD_OUT_KINDS`, or all others.
+
+    No meadow blooms in black, grey, brown or green.
+    """
+    return tuple(
+        kind
+        for kind in QUERY_KINDS[theme]
+        if (kind in HELD_OUT_KINDS) == held_out and not (kind == "flower field" and color in _NO_FLOWERS)
+    )
 
 
 @dataclass(frozen=True)

@@ -65,5 +65,5 @@ def _refuse(benchmark: CirBenchmark, lacking: Mapping[str, str]) -> None:
         f"{missing['pictures']:,} of {len(benchmark.pictures):,} pictures of {benchmark.title} are missing or "
         f"unreadable (first: {missing['files'][0]}: {lacking[first]}); {missing['references']:,} queries lack their "
         f"reference and {missing['targets']:,} a target. Complete the folder; on a split with public targets, "
-        "allow_missing=True goes on and counts such queries as missed."
+        "allow_missing=True (--allow-missing) goes on and counts such queries as missed."
     )

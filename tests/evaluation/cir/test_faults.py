@@ -9,6 +9,7 @@ from PIL import Image
 from rag_lib.encoders import load_encoder
 from rag_lib.encoders.cache import EmbeddingCache
 from rag_lib.errors import RagError
+from rag_lib.evaluation.__main__ import main
 from rag_lib.evaluation.cir import BENCHMARKS, cir_table, evaluate_cir
 
 
@@ -129,3 +130,13 @@ def test_the_pocket_encoder_runs_and_its_report_is_plain_json(name, request):
     assert json.loads(json.dumps(report)) == report
     assert all(0 <= value <= 100 for row in report["rows"].values() for value in row.values())
     assert "encoder pocket" in cir_table(report)
+
+
+def test_the_command_measures_a_folder_and_writes_the_report(cirr, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("RAG_HOME", str(tmp_path / "home"))
+    out = tmp_path / "cirr.json"
+    assert main(["--benchmark", "cirr", "--data", str(cirr), "--out", str(out)]) == 0
+    assert "CIRR" in capsys.readouterr().out
+    report = json.loads(out.read_text())
+    assert (report["queries"], report["pictures"], report["encoder"]) == (2, 10, "pocket")
+    assert main(["--benchmark", "cirr", "--data", str(tmp_path / "nowhere")]) == 1
