@@ -23,8 +23,7 @@ class Linear:
         weight = torch.cat([part.weight * scale for part, scale in zip(parts, scales, strict=True)])
         self.bias = torch.cat([bias * scale for bias, scale in zip(biases, scales, strict=True)]).detach().to(dtype)
         self.weight = weight.detach().to(dtype)
-        # oneDNN's own layout, as torch's compiler uses it: faster than F.linear, and the next step is fused in.
-        self.packed = weight.device.type == "cpu" and torch.backends.mkldnn.is_available() and dtype != torch.float16
+        self.packed = weight.device.type == "cpu" and _can_pack(dtype)
         if self.packed:
             self.weight = torch.ops.mkldnn._reorder_linear_weight(self.weight)
 
@@ -37,6 +36,15 @@ class Linear:
             return linear.binary(x, other, self.weight, self.bias, step)
         y = ACTIVATIONS[activation](F.linear(x, self.weight, self.bias))
         return y if other is None else y + other if step == "add" else y * other
+
+
+def _can_pack(dtype: torch.dtype) -> bool:
+    """Whether this CPU takes weights in oneDNN's layout, which torch's compiler uses too: faster than F.linear, and the
+    next step is fused in.
+    """
+    if not torch.backends.mkldnn.is_available() or dtype == torch.float16:
+        return False
+    return dtype == torch.float32 or torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 class Norm:

@@ -1,6 +1,9 @@
 """The model for inference computes the function of the model that is trained, for every edition of it."""
 
 import dataclasses
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -79,6 +82,19 @@ def test_without_the_packed_layout_the_numbers_are_the_same(model, expected, mon
     found = results(model, torch.float32)
     for way in ("composed", "text"):
         assert torch.allclose(found[way], expected[way], atol=2e-6), way
+
+
+def test_a_processor_without_bfloat16_computes_it_all_the_same():
+    """oneDNN packs bfloat16 from AVX512 on; here it is told to see an older processor."""
+    code = (
+        "import torch; from torch import nn; from rag_lib.encoders.layers import Linear\n"
+        "x, layer = torch.randn(3, 64), nn.Linear(64, 32)\n"
+        "y = Linear(layer, dtype=torch.bfloat16)(x.bfloat16(), 'gelu')\n"
+        "print(torch.allclose(y.float(), nn.functional.gelu(layer(x)), atol=0.05))"
+    )
+    older = os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"}
+    result = subprocess.run([sys.executable, "-c", code], env=older, capture_output=True, text=True, timeout=120)
+    assert result.stdout.strip() == "True", result.stderr
 
 
 def test_the_trained_model_is_left_as_it_was(model, expected):
