@@ -21,11 +21,13 @@ SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif")
 # Pictures too, but not opened: each decoder more is one more that hostile files can attack. Catalogs list them.
 OTHER_SUFFIXES = (
     *(".tif", ".tiff", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".psd"),
+    *(".jpe", ".tga", ".ico", ".pcx", ".ppm", ".eps"),
     *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"),  # cameras' raw formats
 )
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485  # Pillow only warns above this; here it is an error
 MAX_ASPECT = 2000  # long edge / short edge; resizing the short edge of a longer one could take all memory
+NO_MEMORY = "there is not enough memory to open it"
 
 _opening = threading.Lock()  # warning filters are global: one thread at a time may change them
 
@@ -49,11 +51,12 @@ def content_id(path: str | Path) -> str:
         raise _error(path, _why_not_read(path, exc)) from None
 
 
-def list_images(folder: str | Path, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
+def list_images(folder: str | Path, suffixes: Sequence[str] | None = SUFFIXES) -> list[Path]:
     """Every picture below `folder`, by its suffix, sorted by relative POSIX path; hidden ones are left out.
 
-    Links to nowhere are listed too, so that opening them says so. Linked folders are not entered, against loops.
-    The list may be empty. A folder that is missing or cannot be read raises RagError.
+    Links to nowhere are listed too, so that opening them says so. Linked folders are not entered, against loops;
+    with `suffixes` None they are listed, as is every file. The list may be empty. A folder that is missing or cannot be
+    read raises RagError.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -67,8 +70,10 @@ def list_images(folder: str | Path, suffixes: Sequence[str] = SUFFIXES) -> list[
     found = []
     for root, folders, files in os.walk(folder, onerror=unreadable):
         folders[:] = [name for name in folders if not name.startswith(".")]
+        if suffixes is None:
+            files += [name for name in folders if os.path.islink(os.path.join(root, name))]
         paths = (Path(root, name) for name in files if not name.startswith("."))
-        found += [path for path in paths if path.suffix.lower() in suffixes]
+        found += [path for path in paths if suffixes is None or path.suffix.lower() in suffixes]
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
@@ -80,15 +85,19 @@ def open_image(source: str | Path | Image.Image, *, max_edge: int | None = None)
     """
     if max_edge is not None and max_edge < 1:
         raise ImageError(f"max_edge is {max_edge}, expected at least 1 pixel.")
-    if isinstance(source, Image.Image):
-        image = _decode(source, getattr(source, "filename", "") or "the picture", max_edge=None).copy()
-    elif isinstance(source, str | os.PathLike):
-        image = _read(Path(source), max_edge)
-    else:
+    if not isinstance(source, Image.Image | str | os.PathLike):
         raise ImageError(f"A picture is a path or a PIL image, not {type(source).__name__}.")
-    image = _to_rgb(_upright(image))
-    if max_edge is not None and max(image.size) > max_edge:
-        image.thumbnail((max_edge, max_edge), Image.Resampling.BICUBIC, reducing_gap=None)
+    name = getattr(source, "filename", "") or "the picture" if isinstance(source, Image.Image) else source
+    try:
+        if isinstance(source, Image.Image):
+            image = _decode(source, name, max_edge=None).copy()
+        else:
+            image = _read(Path(source), max_edge)
+        image = _to_rgb(_upright(image))
+        if max_edge is not None and max(image.size) > max_edge:
+            image.thumbnail((max_edge, max_edge), Image.Resampling.BICUBIC, reducing_gap=None)
+    except MemoryError:
+        raise _error(name, NO_MEMORY) from None
     return image
 
 
@@ -118,6 +127,8 @@ def _read(path: Path, max_edge: int | None, *, pixels: bool = True) -> Image.Ima
             return _decode(image, path, max_edge, pixels=pixels)
     except ImageError:
         raise
+    except MemoryError:
+        raise _error(path, NO_MEMORY) from None
     except UnidentifiedImageError:
         raise _error(path, f"it is not a picture in one of the formats {', '.join(FORMATS)}") from None
     except Image.DecompressionBombError:
@@ -145,7 +156,11 @@ def _decode(image: Image.Image, name: str | Path, max_edge: int | None, *, pixel
             scale = 2 * max_edge / max(image.size)
             image.draft(image.mode, (max(1, int(image.width * scale)), max(1, int(image.height * scale))))
         image.load()
+    except MemoryError:
+        raise
     except Exception as exc:
+        if "out of memory" in str(exc):  # how some of Pillow's decoders say it
+            raise MemoryError from None
         what = "it is truncated or damaged" if isinstance(exc, OSError | EOFError | SyntaxError) else "it is damaged"
         raise _error(name, what) from None
     return image
@@ -157,6 +172,8 @@ def _upright(image: Image.Image) -> Image.Image:
             warnings.simplefilter("ignore")  # about damaged EXIF
             image.getexif()  # read once, then kept
         return ImageOps.exif_transpose(image)
+    except MemoryError:
+        raise
     except Exception:  # unreadable EXIF says nothing about the orientation
         return image
 

@@ -1,5 +1,7 @@
 import io
 import os
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -95,6 +97,31 @@ def test_a_thread_of_pixels_is_refused_before_it_is_decoded(tmp_path):
         images.check_header(tmp_path / "long.png")
     Image.new("1", (20_000, 10)).save(tmp_path / "just.png")
     assert open_image(tmp_path / "just.png").size == (20_000, 10)
+
+
+SHORT_OF_MEMORY = """
+import resource, sys
+from PIL import Image
+from rag_lib.images import ImageError, open_image
+source = Image.open(sys.argv[1]) if sys.argv[3] else sys.argv[1]
+in_use = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (in_use + int(sys.argv[2]) * 10**6,) * 2)
+try:
+    open_image(source)
+except ImageError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit on memory is Linux's")
+@pytest.mark.parametrize("spare", [30, 150], ids=["decoding", "converting"])
+@pytest.mark.parametrize("opened", [False, True], ids=["path", "opened"])
+def test_a_picture_for_which_memory_is_too_small_is_not_called_damaged(tmp_path, spare, opened):
+    path = tmp_path / "good.png"
+    Image.new("L", (9000, 9000)).save(path)  # 81 MB; as RGB four times as much
+    command = [sys.executable, "-c", SHORT_OF_MEMORY, str(path), str(spare), "opened" * opened]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.stdout == "The picture 'good.png' cannot be used: there is not enough memory to open it.\n"
 
 
 def test_a_pipe_is_refused_instead_of_waited_for(tmp_path):
@@ -206,6 +233,14 @@ def test_list_shows_links_to_nowhere_and_is_not_caught_in_a_loop(tmp_path):
     (tmp_path / "self.jpg").symlink_to("self.jpg")
     (tmp_path / "gone.jpg").symlink_to("nowhere")
     assert [path.name for path in list_images(tmp_path)] == ["gone.jpg", "self.jpg"]
+
+
+def test_list_of_everything_has_all_suffixes_and_linked_folders_but_nothing_hidden(tmp_path):
+    for name in ("a.txt", "b", ".hidden"):
+        (tmp_path / name).touch()
+    (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / ".link").symlink_to(tmp_path, target_is_directory=True)
+    assert [path.name for path in list_images(tmp_path, None)] == ["a.txt", "b", "link"]
 
 
 def test_list_takes_other_suffixes(tmp_path):

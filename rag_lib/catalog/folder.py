@@ -7,7 +7,7 @@ In: a folder with jpg, jpeg, jfif, png, webp, bmp or gif files, also in sub-fold
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +24,23 @@ QUERY_FOLDERS = ("query", "query_pictures")
 def load_folder(path: str | Path) -> Catalog:
     """Every picture of the folder as an item, with what the metadata file says about it.
 
-    Of pictures with the same content the first (by path) is kept. Duplicates, files that are no pictures, pictures of
-    other formats and metadata for unknown files are listed in `skipped`. Raises RagError for a folder without any
-    usable picture, and for metadata that cannot be read.
+    Of pictures with the same content the first (by path) is kept. Listed in `skipped` are duplicates, files named as
+    pictures that cannot be read as one, pictures of other formats, pictures that are not named as one, linked folders,
+    and metadata for unknown files. Hidden files and files that are no pictures by name and content, such as texts, are
+    not. Raises RagError for a folder without any usable picture, and for metadata that cannot be read.
     """
     folder = Path(path).resolve()
     rows = read_metadata(folder)
-    items, queries, skipped = {}, {}, []
-    names = {file.relative_to(folder).as_posix(): file for file in list_images(folder, (*SUFFIXES, *OTHER_SUFFIXES))}
-    for name, file in tqdm(names.items(), desc="reading the catalog", unit="picture", delay=2):
+    items, queries, skipped, names = {}, {}, [], set()
+    for file, reason in _candidates(folder):
+        name = file.relative_to(folder).as_posix()
+        names.add(name)
         top = name.split("/")[0]
         if not name.isascii() and (shown := os.fsencode(name).decode("utf-8", "replace")) != name:
             skipped.append(Skipped(folder / shown, "its name is not valid UTF-8: rename it"))  # nobody could print it
             continue
-        if file.suffix.lower() in OTHER_SUFFIXES:
-            skipped.append(Skipped(file, f"{file.suffix.lower()} files are not read: save it as .jpg or .png"))
+        if reason:
+            skipped.append(Skipped(file, reason))
             continue
         try:
             check_header(file)
@@ -63,8 +65,30 @@ def load_folder(path: str | Path) -> Catalog:
             f"{unknown[0].source} names '{unknown[0].file}', and no row of it names a picture of the folder "
             f"'{folder.name}': write paths relative to that folder."
         )
-    skipped += [Skipped(folder / row.file, f"named in {row.source}, but not in the folder") for row in unknown]
+    skipped += [Skipped(folder / row.file, f"named in {row.source}, but no picture of the folder") for row in unknown]
     return Catalog(catalog_name(folder), folder, tuple(items.values()), queries, tuple(skipped))
+
+
+def _candidates(folder: Path) -> Iterator[tuple[Path, str | None]]:
+    """Whatever is or may be a picture; with the reason if it is left out for its name, before anything is decoded."""
+    for file in tqdm(list_images(folder, None), desc="reading the catalog", unit="file", delay=2):
+        suffix = file.suffix.lower()
+        if file.is_symlink() and os.path.isdir(file):
+            yield file, "a linked folder is not entered"
+        elif suffix in SUFFIXES:
+            yield file, None
+        elif suffix in OTHER_SUFFIXES:
+            yield file, f"{suffix} files are not read: save it as .jpg or .png"
+        elif _begins_as_picture(file):
+            yield file, "it is not named as a picture: rename it to .jpg or .png"
+
+
+def _begins_as_picture(file: Path) -> bool:
+    try:
+        check_header(file)
+    except ImageError:
+        return False
+    return True
 
 
 def _item(image_id: str, file: Path, values: Mapping[str, Any]) -> Item:

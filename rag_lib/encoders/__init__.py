@@ -1,5 +1,6 @@
 """Encoders: pictures, instructions and composed queries become unit vectors. `load_encoder` is the way in."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -42,9 +43,10 @@ def load_encoder(name: str, weights: str | Path | None = None, device: str = "au
     """
     name = str(name)
     # Only a folder below another, or a hub id, has a slash: a bare word that is no folder is a built-in's name.
-    if name not in ENCODERS and not {"/", "\\"} & set(name) and not resolve(name).is_dir():
+    elsewhere = name.strip() and ({"/", "\\"} & set(name) or os.path.isdir(resolve(name)))
+    if name not in ENCODERS and not elsewhere:
         raise RagError(
-            f"Unknown encoder {name!r}.{did_you_mean(name, ENCODERS)} Known: {', '.join(ENCODERS)}; a hub id "
+            f"Unknown encoder {name[:200]!r}.{did_you_mean(name, ENCODERS)} Known: {', '.join(ENCODERS)}; a hub id "
             "'org/model' or a folder that holds a model works as well."
         )
     from rag_lib.encoders import loading

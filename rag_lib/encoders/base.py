@@ -7,12 +7,13 @@ while the model computes, what a cache holds is not computed again, and a batch 
 import os
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from rag_lib.encoders.cache import EmbeddingCache
 from rag_lib.errors import RagError
@@ -86,8 +87,7 @@ class BaseEncoder(ABC):
         """
         from tqdm.auto import tqdm
 
-        if batch_size < 1:
-            raise RagError(f"batch_size is {batch_size}; it must be at least 1.")
+        _check_given(batch_size, paths)
         kept, skipped, rows = [], [], []  # rows[i]: the vector of kept[i], or the row that gets it
         batch, first, encoded = [], {}, 0  # batch: rows to embed, with their pictures; first: image_id -> row
         with tqdm(total=len(paths), desc="encode", unit="image", disable=not progress) as bar:
@@ -123,16 +123,19 @@ class BaseEncoder(ABC):
 
     def encode_queries(self, images: Sequence, texts: Sequence[str | None], *, batch_size: int = 32) -> np.ndarray:
         """Embed queries of one kind (all with a picture or all without): (n, dim) float32, unit rows."""
+        _check_given(batch_size, images, texts)
         texts = [(text or "").strip() for text in texts]
         if any(image is None and not text for image, text in zip(images, texts, strict=True)):
             raise RagError("The query is empty: give a picture, an instruction, or both.")
         if len({image is None for image in images}) > 1:
             raise RagError("Some queries have a picture and some have none: encode the two kinds in two calls.")
-        rows = [np.empty((0, self.dim), np.float32)]
-        for start in range(0, len(texts), batch_size):
-            some = images[start : start + batch_size]
+        rows, start = [np.empty((0, self.dim), np.float32)], 0
+        while start < len(texts):
+            some, words = images[start : start + batch_size], texts[start : start + batch_size]
             prepared = None if some[0] is None else [self.prepare(image) for image in some]
-            rows.append(self.embed_queries(prepared, texts[start : start + batch_size]))
+            vectors, batch_size = self._embed_what_fits(self.embed_queries, prepared, words)
+            rows.append(vectors)
+            start += len(words)
         return np.concatenate(rows)
 
     def _read_ahead(self, paths: Sequence, ahead: int, cache: EmbeddingCache | None) -> Iterator[_Read]:
@@ -167,7 +170,7 @@ class BaseEncoder(ABC):
 
     def _embed_batch(self, batch: list[tuple[int, _Read]], rows: list, cache: EmbeddingCache | None) -> int:
         """Put the vectors of the batch into their `rows` and the cache; return the batch size that memory allowed."""
-        vectors, size = self._embed_what_fits([read.prepared for _, read in batch])
+        vectors, size = self._embed_what_fits(self.embed_images, [read.prepared for _, read in batch])
         for (row, _), vector in zip(batch, vectors, strict=True):
             rows[row] = vector
         if cache is not None:
@@ -175,22 +178,35 @@ class BaseEncoder(ABC):
             cache.put([batch[n][1].image_id for n in named], vectors[named])
         return size
 
-    def _embed_what_fits(self, batch: list) -> tuple[np.ndarray, int]:
-        """The rows of a batch, and the batch size that memory allowed."""
-        size = len(batch)
+    def _embed_what_fits(self, embed: Callable[..., np.ndarray], *batch: list | None) -> tuple[np.ndarray, int]:
+        """`embed(*batch)`, in parts if need be: the rows, and the batch size that memory allowed."""
+        count = size = len(batch[-1])
         while True:
             try:
-                parts = [self.embed_images(batch[start : start + size]) for start in range(0, len(batch), size)]
-                return np.concatenate(parts), size
+                parts = [slice(start, start + size) for start in range(0, count, size)]
+                return np.concatenate([embed(*(given and given[part] for given in batch)) for part in parts]), size
             except (RuntimeError, MemoryError) as error:
                 if not isinstance(error, MemoryError) and not any(w in str(error).lower() for w in OUT_OF_MEMORY):
                     raise
                 if size == 1:
                     raise RagError(
-                        f"{self.name} does not fit into memory even one picture at a time: close other programs, or "
+                        f"{self.name} does not fit into memory even one at a time: close other programs, or "
                         'use a smaller encoder or another device (device="cpu").'
                     ) from None
             size = max(1, size // 2)  # outside of the handler, whose traceback holds the tensors that did not fit
+
+
+def _check_given(batch_size: int, *lists: Sequence) -> None:
+    if batch_size < 1:
+        raise RagError(f"batch_size is {batch_size}; it must be at least 1.")
+    for given in lists:
+        if isinstance(given, str | os.PathLike | Image.Image):
+            raise RagError(
+                f"Pictures and texts are given in lists, and this is one {type(given).__name__}: give a list."
+            )
+    if len({len(given) for given in lists}) > 1:
+        counts = " pictures and ".join(str(len(given)) for given in lists)
+        raise RagError(f"There are {counts} texts: give one of each for every query, None where it has none.")
 
 
 def _content_id(path) -> str | None:

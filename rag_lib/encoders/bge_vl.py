@@ -40,7 +40,7 @@ def is_bge_vl(source: Source) -> bool:
 def load_bge_vl(source: Source, *, device: str, dtype: torch.dtype) -> BaseEncoder:
     """Load one of the models above. Raises RagError for another of that name, and for files that do not fit."""
     kind = source.config().get("model_type")
-    if kind not in ENCODERS:
+    if kind not in tuple(ENCODERS):  # whatever JSON holds, a list too
         raise RagError(
             f"{source.name!r} is of the kind {kind!r}: of the BGE-VL models those on CLIP (BGE-VL-base, -large) and on "
             "LLaVA-NeXT (BGE-VL-MLLM-S1, -S2, BGE-VL-v1.5-zs, -mmeb) can be used here."

@@ -51,10 +51,12 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
             f"{path.name} is not a checkpoint that can be read safely ({type(error).__name__}). "
             "Download it again from the model's page."
         ) from None
-    if not isinstance(tensors, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in tensors.values()):
+    if not isinstance(tensors, dict) or not all(
+        isinstance(name, str) and isinstance(tensor, torch.Tensor) for name, tensor in tensors.items()
+    ):
         raise RagError(
             f"{path.name} is not a checkpoint of the kind that upstream publishes: it holds a {type(tensors).__name__} "
-            "of other things than tensors. Save the model's state_dict() itself."
+            "of other things than named tensors. Save the model's state_dict() itself."
         )
     return tensors
 
@@ -99,7 +101,7 @@ def load_checkpoint(model: VisualizedBGE, tensors: dict[str, torch.Tensor]) -> N
 
 def _what_it_is(model: VisualizedBGE, tensors: dict[str, torch.Tensor]) -> str:
     """A guess at the model whose file it is, or the question."""
-    width = len(tensors.get("visual_proj.bias", ()))
+    width = tensors["visual_proj.bias"].numel() if "visual_proj.bias" in tensors else 0
     if width in WIDTHS and width != model.dim:
         return f"It looks like the file of {WIDTHS[width]}."
     for beginnings, what in OTHERS.items():

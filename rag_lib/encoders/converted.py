@@ -2,38 +2,64 @@
 
 A copy is named by the sha256 of its source and holds a checksum of its own tensors. So a source that was replaced
 never meets an old copy, a damaged copy is made anew, and the encoder's fingerprint follows the source whichever of the
-two was read. Deleting the folder costs nothing but the next conversion.
+two was read. Beside the copies lies a note for each place at which a source was met: its sha256, so that it is hashed
+once. Deleting the folder costs nothing but the next conversion.
 """
 
+import contextlib
 import hashlib
+import re
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from rag_lib.encoders.checkpoint import read_tensors
 from rag_lib.encoders.hub import sha256
+from rag_lib.errors import RagError
 from rag_lib.paths import home
 
 
-def read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], str]:
-    """A `.pth` or `.safetensors` file -> its tensors, and the sha256 of that file. Raises RagError as `read_tensors`.
+@dataclass(frozen=True)
+class Checkpoint:
+    """`tensors` of a file and its sha256, `digest`. `copy`, `note`: where they are kept; None: they are kept so."""
 
-    A `.pth` is unpickled and hashed once: a source of the same place, size and times as that of a copy is the same.
+    tensors: dict[str, torch.Tensor]
+    digest: str
+    copy: Path | None = None
+    note: Path | None = None
+
+    def keep(self) -> None:
+        """Write what is not kept yet: to be called when the tensors proved to be the model's."""
+        if self.copy:
+            _write_copy(self.copy, self.tensors)
+        if self.note:
+            with contextlib.suppress(OSError):  # it is hashed again, then
+                self.note.write_text(self.digest)
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read a `.pth`, or its copy, or a `.safetensors` file. Raises RagError for a file that cannot be read.
+
+    A `.pth` that was kept is neither unpickled nor hashed again: one of the same place, size and times is the same.
     """
-    if path.suffix == ".safetensors":
-        return read_tensors(path), sha256(path)
-    folder, identity = home() / "data" / "weights" / "converted", _identity(path)
-    for copy in sorted(folder.glob("*.safetensors")):
-        if _header(copy).get("identity") == identity and (tensors := _read_copy(copy)) is not None:
-            return tensors, copy.stem
-    digest = sha256(path)
+    try:
+        if path.suffix == ".safetensors":
+            return Checkpoint(digest=sha256(path), tensors=read_tensors(path))
+        folder = home() / "data" / "weights" / "converted"
+        note = folder / f"{_identity(path)}.sha256"
+        noted = _read_note(note)
+        digest = noted or sha256(path)
+    except OSError as error:
+        raise RagError(
+            f"The checkpoint {path.name} cannot be read ({error.strerror}): see to its permissions and its disk."
+        ) from None
     copy = folder / f"{digest}.safetensors"
     tensors = _read_copy(copy)
     if tensors is None:
-        tensors = read_tensors(path)
-        _write_copy(copy, tensors, identity)
-    return tensors, digest
+        return Checkpoint(read_tensors(path), digest, copy, note)
+    return Checkpoint(tensors, digest, note=None if noted else note)
 
 
 def _identity(path: Path) -> str:
@@ -43,14 +69,13 @@ def _identity(path: Path) -> str:
     return hashlib.sha256(seen.encode()).hexdigest()
 
 
-def _header(copy: Path) -> dict[str, str]:
-    from safetensors import SafetensorError, safe_open
-
+def _read_note(note: Path) -> str | None:
+    """The sha256 in a note; None where there is none, or none that is whole."""
     try:
-        with safe_open(copy, "pt") as file:
-            return file.metadata() or {}
-    except (SafetensorError, OSError):
-        return {}
+        text = note.read_text(encoding="ascii")
+    except (OSError, UnicodeError):
+        return None
+    return text if re.fullmatch("[0-9a-f]{64}", text) else None
 
 
 def _content(tensors: dict[str, torch.Tensor]) -> str:
@@ -64,17 +89,19 @@ def _content(tensors: dict[str, torch.Tensor]) -> str:
 
 def _read_copy(copy: Path) -> dict[str, torch.Tensor] | None:
     """The tensors of a whole copy; None for one that is missing or damaged."""
-    from safetensors import SafetensorError
+    from safetensors import SafetensorError, safe_open
     from safetensors.torch import load_file
 
     try:
         tensors = load_file(copy)
+        with safe_open(copy, "pt") as file:
+            expected = (file.metadata() or {}).get("content")
     except (SafetensorError, OSError):
         return None
-    return tensors if _content(tensors) == _header(copy).get("content") else None
+    return tensors if _content(tensors) == expected else None
 
 
-def _write_copy(copy: Path, tensors: dict[str, torch.Tensor], identity: str) -> None:
+def _write_copy(copy: Path, tensors: dict[str, torch.Tensor]) -> None:
     """Written beside and renamed. Without room or permission there is no copy, and a warning says so."""
     from huggingface_hub.utils import WeakFileLock
     from safetensors import SafetensorError
@@ -86,7 +113,7 @@ def _write_copy(copy: Path, tensors: dict[str, torch.Tensor], identity: str) -> 
         tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
         with WeakFileLock(copy.with_suffix(".lock")):
             try:
-                save_file(tensors, part, {"identity": identity, "content": _content(tensors)})
+                save_file(tensors, part, {"content": _content(tensors)})
                 part.replace(copy)
             finally:
                 part.unlink(missing_ok=True)

@@ -111,13 +111,15 @@ def _download(wanted: HubFile, path: Path, endpoint: str | None) -> None:
             f"({wanted.revision[:7]}): a login page or a mirror stands in between? Check the network and HF_ENDPOINT."
         )
     part = path.with_name(f"{path.name}.{announced.etag[:8]}.part")
+    size = announced.size
     with open(part, "ab") as file:
-        if announced.size is not None and file.tell() > announced.size:
+        if size is not None and file.tell() > size:
             file.truncate(0)
-        whole = _receive(url, file, announced.size, wanted.name)
-    if not whole or not _matches(part, announced.etag):
+        _receive(url, file, size, wanted.name)
+    too_long = size is not None and part.stat().st_size > size
+    if too_long or not _matches(part, announced.etag):
         part.unlink()
-        what = "checksum" if whole else "size"
+        what = "size" if too_long else "checksum"
         raise RagError(
             f"What was sent as {wanted.name} of {wanted.repo} is damaged or another file: its {what} is not the one "
             "announced, and it was removed. Call again to download it anew; if that does not help, a proxy changes "
@@ -126,8 +128,8 @@ def _download(wanted: HubFile, path: Path, endpoint: str | None) -> None:
     part.replace(path)
 
 
-def _receive(url: str, file, size: int | None, name: str) -> bool:
-    """Append what `file` lacks. False: all was sent, and it was not of the announced size (bytes)."""
+def _receive(url: str, file, size: int | None, name: str) -> None:
+    """Append what `file` lacks of the announced `size` (bytes), or more where more is sent."""
     from huggingface_hub.file_download import http_get
     from huggingface_hub.utils import build_hf_headers
 
@@ -135,12 +137,12 @@ def _receive(url: str, file, size: int | None, name: str) -> bool:
     while True:
         have = file.seek(0, os.SEEK_END)
         try:
-            http_get(url, file, resume_size=have, headers=headers, expected_size=size, displayed_filename=name)
-            return True
-        except Exception as error:
-            if type(error) is OSError and error.errno is None:
-                return False
-            if file.seek(0, os.SEEK_END) <= have:  # a cut connection is taken up again while something arrives
+            return http_get(url, file, resume_size=have, headers=headers, expected_size=size, displayed_filename=name)
+        except Exception:
+            now = file.seek(0, os.SEEK_END)
+            if size is not None and now > size:
+                return None
+            if now <= have:  # what was cut, or ended early, is taken up again while something arrives
                 raise
 
 
@@ -162,4 +164,6 @@ def _reason(error: Exception) -> str:
             f"it cannot be stored ({error.strerror}); make room, or set RAG_HOME to a folder that has it, and call "
             "again: what has arrived is kept"
         )
+    if type(error) is OSError and error.errno is None:  # the client's own: all was sent, and it is not all
+        return "what is sent ends before the announced size; call again, what has arrived is kept"
     return f"the network failed ({type(error).__name__}); call again, what has arrived is kept"

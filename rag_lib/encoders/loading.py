@@ -32,7 +32,7 @@ TOKENIZERS = {
     "visualized-bge-base-en-v1.5": ("BAAI/bge-base-en-v1.5", "a5beb1e3e68b9ab74eb54cfd186867f64f240e1a"),
     "visualized-bge-m3": ("BAAI/bge-m3", "5617a9f61b028005a4858fdac845db406aefb181"),
 }
-FETCHED_TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+FETCHED_TOKENIZER = ("tokenizer_config.json", "special_tokens_map.json", "tokenizer.json")  # the last makes it whole
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model")  # any of them is a tokenizer
 PRECISIONS = {torch.float32: "", torch.bfloat16: "h", torch.float16: "f"}  # marks in a fingerprint
 TEXT_SIZES = (
@@ -60,16 +60,34 @@ class PocketEncoder(ComposedEncoder):
 
 def load_pocket(folder: Path, *, device: str, dtype) -> PocketEncoder:
     """Load a folder that `rag_lib.training` wrote: config.json, model.safetensors, tokenizer.json."""
-    from safetensors.torch import load_file
-    from transformers import PreTrainedTokenizerFast
-
     missing = [n for n in ("config.json", "model.safetensors", "tokenizer.json") if not (folder / n).is_file()]
     if missing:
         raise RagError(
             f"The pocket weights folder {folder.name!r} lacks {', '.join(missing)}. Restore it from the repository, "
             "or train anew with `make train`."
         )
-    settings = json.loads((folder / "config.json").read_text())
+    try:
+        model, heads, tokenizer, digest = _read_pocket(folder)
+        fingerprint = _fingerprint(digest, tokenizer, dtype)
+    except RagError:
+        raise
+    except Exception as error:  # a dozen kinds for files that are damaged or do not belong together
+        raise RagError(
+            f"The pocket weights folder {folder.name!r} is damaged: its config.json, model.safetensors and "
+            f"tokenizer.json cannot be read together ({type(error).__name__}). Restore it from the repository, or "
+            "train anew with `make train`."
+        ) from None
+    encoder = PocketEncoder(model, tokenizer, name="pocket", fingerprint=fingerprint, device=device, dtype=dtype)
+    encoder.heads = heads
+    return encoder
+
+
+def _read_pocket(folder: Path) -> tuple:
+    """The model, its heads, its tokenizer, and the sha256 of the weights; whatever damaged files raise."""
+    from safetensors.torch import load_file
+    from transformers import PreTrainedTokenizerFast
+
+    settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     weights = folder / "model.safetensors"
     digest = sha256(weights)
     if digest != settings["sha256"]:
@@ -86,18 +104,14 @@ def load_pocket(folder: Path, *, device: str, dtype) -> PocketEncoder:
         tokenizer_file=str(folder / "tokenizer.json"),
         **{f"{name}_token": f"[{name.upper()}]" for name in ("cls", "sep", "pad", "unk", "mask")},
     )
-    encoder = PocketEncoder(
-        model, tokenizer, name="pocket", fingerprint=_fingerprint(digest, dtype), device=device, dtype=dtype
-    )
-    encoder.heads = heads
-    return encoder
+    return model, heads, tokenizer, digest
 
 
 def load_official(name: str, weights: str | Path | None, *, device: str, dtype) -> ComposedEncoder:
     """Load an official checkpoint strictly: a key too many, too few or of another shape is an error."""
     path = _find_checkpoint(name, weights)
     changes = _read_sizes(name, path.parent)
-    tensors, digest = read_checkpoint(path)
+    checkpoint = read_checkpoint(path)
     config = dataclasses.replace(CONFIGS[name], text_args=CONFIGS[name].text_args | changes)
     try:
         model = build_empty(config)
@@ -109,20 +123,28 @@ def load_official(name: str, weights: str | Path | None, *, device: str, dtype) 
             f"No text model can be built with the sizes in config.json beside {path.name} ({reason}). "
             "Restore that file, or remove it to use the official sizes."
         ) from None
-    load_checkpoint(model, tensors)
-    fingerprint = _fingerprint(digest, dtype) + _mark(changes)
-    return ComposedEncoder(
-        model, _load_tokenizer(name, path.parent), name=name, fingerprint=fingerprint, device=device, dtype=dtype
-    )
+    load_checkpoint(model, checkpoint.tensors)
+    checkpoint.keep()
+    tokenizer = _load_tokenizer(name, path.parent, model.text_model.config.vocab_size)
+    fingerprint = _fingerprint(checkpoint.digest, tokenizer, dtype) + _mark(changes)
+    return ComposedEncoder(model, tokenizer, name=name, fingerprint=fingerprint, device=device, dtype=dtype)
 
 
-def _fingerprint(digest: str, dtype) -> str:
-    return f"{digest[:12]}p{PREPROCESS_VERSION}{PRECISIONS[dtype]}"
+def _fingerprint(digest: str, tokenizer, dtype) -> str:
+    """Of the weights, of the words' way to ids and places, of the preprocessing and of the precision."""
+    rules = json.loads(tokenizer.backend_tokenizer.to_str())
+    del rules["padding"], rules["truncation"]  # a state: of the last call
+    rules["call"] = tokenizer.padding_side, tokenizer.truncation_side, tokenizer.pad_token_id
+    return f"{digest[:12]}t{_short_hash(rules)}p{PREPROCESS_VERSION}{PRECISIONS[dtype]}"
+
+
+def _short_hash(content: dict) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:6]
 
 
 def _mark(changes: dict) -> str:
     """Sizes that are not the official ones, in a fingerprint: the same weights then give other vectors."""
-    return "c" + hashlib.sha256(json.dumps(changes, sort_keys=True).encode()).hexdigest()[:6] if changes else ""
+    return f"c{_short_hash(changes)}" if changes else ""
 
 
 def _find_checkpoint(name: str, weights: str | Path | None) -> Path:
@@ -176,7 +198,8 @@ def _official_sizes(name: str) -> dict:
     return kind(**CONFIGS[name].text_args).to_dict()
 
 
-def _load_tokenizer(name: str, folder: Path):
+def _load_tokenizer(name: str, folder: Path, vocabulary: int):
+    """The tokenizer in the folder, or the hub's; `vocabulary`: how many ids the model has."""
     from transformers import AutoTokenizer
 
     if not any((folder / file).is_file() for file in TOKENIZER_FILES):
@@ -184,9 +207,21 @@ def _load_tokenizer(name: str, folder: Path):
         for file in FETCHED_TOKENIZER:
             fetch(HubFile(*TOKENIZERS[name], file), folder)
     try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True)  # without it: a question to the hub
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)  # without it: a question to the hub
+        tokenizer.backend_tokenizer  # noqa: B018  one in Python alone has none
     except Exception as error:  # a dozen kinds for files that are damaged or do not belong together
-        raise RagError(
-            f"The tokenizer beside the checkpoint cannot be read ({type(error).__name__}). Replace its files "
-            f"({', '.join(FETCHED_TOKENIZER)}) by those of {TOKENIZERS[name][0]}."
-        ) from None
+        problem = f"cannot be read ({type(error).__name__})"
+    else:
+        lacking = [kind for kind in ("cls", "sep", "pad") if getattr(tokenizer, f"{kind}_token") is None]
+        ids = max(tokenizer.get_vocab().values(), default=-1) + 1
+        if not lacking and ids <= vocabulary:
+            return tokenizer
+        problem = (
+            f"names no {', '.join(lacking)} token: one of its files is missing"
+            if lacking
+            else f"has {ids:,} entries, the model {vocabulary:,}: it is another model's"
+        )
+    raise RagError(
+        f"The tokenizer beside the checkpoint {problem}. Replace its files ({', '.join(FETCHED_TOKENIZER)}) by those "
+        f"of {TOKENIZERS[name][0]}."
+    )

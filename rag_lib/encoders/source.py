@@ -6,6 +6,7 @@ The code that a model repository brings along is never run.
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,10 +15,12 @@ from pathlib import Path
 from rag_lib.errors import RagError
 from rag_lib.paths import resolve
 
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+HUB_ID = re.compile(r"(?=.{3,96}$)[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 # Files that can change a vector: weights, configurations, tokenizers. Not the model card, nor code, which is not run.
 SUFFIXES = {".safetensors", ".bin", ".pt", ".pth", ".json", ".txt", ".model", ".jinja"}
 MARKS = {"float32": "", "bfloat16": "h", "float16": "f"}  # the end of a fingerprint, as in loading.py
+ADDRESS = re.compile(r"https?://\S+")
+NETWORK = re.compile(r"\b(connect|connection|timed out|offline|http)\b", re.IGNORECASE)  # but not a model's "connector"
 PATIENCE = 2**30  # bytes that are hashed within about two seconds: with more, progress is shown
 
 
@@ -51,9 +54,12 @@ class Source:
             except Exception as error:
                 raise RagError(_not_fetched(self.name, error)) from None
         try:
-            return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+            settings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         except ValueError:
-            raise RagError(f"config.json of {self.name!r} is damaged: it is not JSON. Download it again.") from None
+            settings = None
+        if not isinstance(settings, dict):
+            raise RagError(f"config.json of {self.name!r} is damaged: it is no JSON object. Download it again.")
+        return settings
 
     def fingerprint(self, dtype, version: int) -> str:
         """`version`: raised when the code changes what a model sees or what is made of its output."""
@@ -63,7 +69,7 @@ class Source:
 def find_source(name: str, weights: str | Path | None = None) -> Source:
     """Find the files of `name`, a folder or a hub id. `weights`: the folder that holds them. Raises RagError."""
     folder = resolve(weights or name)
-    if folder.is_dir():
+    if os.path.isdir(folder):  # unlike Path.is_dir, False for a name too long to be one
         if not any((folder / file).is_file() for file in ("modules.json", "config.json")):
             raise RagError(
                 f"The folder {folder.name!r} holds no model: it has neither modules.json, which sentence-transformers "
@@ -71,9 +77,11 @@ def find_source(name: str, weights: str | Path | None = None) -> Source:
             )
         return Source(str(name) if weights else folder.name, str(folder), None, folder_digest(folder))
     if weights:
-        raise RagError(f"There is no folder {str(weights)!r}: weights of {name!r} must be the folder that holds them.")
+        raise RagError(
+            f"There is no folder {str(weights)[:200]!r}: weights of {name!r} must be the folder that holds them."
+        )
     if not HUB_ID.fullmatch(name):
-        raise RagError(f"There is no folder {str(name)!r}: give a folder that holds a model, or a hub id 'org/model'.")
+        raise RagError(f"There is no folder {name[:200]!r}: give a folder that holds a model, or a hub id 'org/model'.")
     commit = _hub_commit(name)
     return Source(name, name, commit, commit)
 
@@ -130,7 +138,7 @@ def _why_not_loaded(source: Source, error: Exception) -> str:
             f"The model {name!r} brings code of its own, which would have to run here with all your rights: that is "
             "never done. Choose a model that transformers knows by itself."
         )
-    if source.commit and any(word in text.lower() for word in ("connect", "timed out", "offline", "http")):
+    if source.commit and NETWORK.search(ADDRESS.sub("", text)):  # advice such as "see https://..." is no fault of it
         return _not_fetched(name, error)
     if isinstance(error, ImportError):
         return f"The model {name!r} needs a package that is missing: {text.strip().splitlines()[0]}"

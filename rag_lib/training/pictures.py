@@ -22,12 +22,12 @@ from rag_lib.catalog.drawing import (
     LOOKS,
     NATURAL,
     NATURAL_THEMES,
+    NO_FLOWERS,
     QUERY_KINDS,
     THEMES,
     draw_product,
     draw_query_picture,
 )
-from rag_lib.catalog.drawing.scenes import _NO_FLOWERS
 from rag_lib.catalog.drawn import DRAWING_VERSION
 
 COLOR_LABELS = (*COLORS, NATURAL)
@@ -68,7 +68,7 @@ def query_kinds(theme: str, color: str, *, held_out: bool) -> tuple[str, ...]:
     return tuple(
         kind
         for kind in QUERY_KINDS[theme]
-        if (kind in HELD_OUT_KINDS) == held_out and not (kind == "flower field" and color in _NO_FLOWERS)
+        if (kind in HELD_OUT_KINDS) == held_out and not (kind == "flower field" and color in NO_FLOWERS)
     )
 
 

@@ -74,6 +74,32 @@ def test_pictures_of_other_formats_are_listed_not_ignored(folder):
     }  # fmt: skip
 
 
+def test_pictures_that_are_not_named_as_one_are_listed_and_texts_are_not(folder):
+    picture = (folder / "shoes" / "blue.jpg").read_bytes()
+    for name in ("bare", "photo.jpg.download", "query/sent", "shoes/old.jpe", "e.tga"):
+        (folder / name).write_bytes(picture)
+    for name in ("notes.txt", "README", "data.json", ".hidden", "BM"):
+        (folder / name).write_text("BM GIF89a")
+    os.mkfifo(folder / "pipe")
+    catalog = load_folder(folder)
+    wrong = "it is not named as a picture: rename it to .jpg or .png"
+    assert {skip.path.relative_to(folder).as_posix(): skip.reason for skip in catalog.skipped} == {
+        "bare": wrong,
+        "photo.jpg.download": wrong,
+        "query/sent": wrong,
+        "shoes/old.jpe": ".jpe files are not read: save it as .jpg or .png",
+        "e.tga": ".tga files are not read: save it as .jpg or .png",
+    }
+    assert len(catalog.items) == 3 and list(catalog.query_pictures) == ["leopard"]
+
+
+def test_a_row_that_names_a_text_is_listed(folder):
+    (folder / "notes.txt").write_text("x")
+    (folder / "metadata.csv").write_text("file,title\nred_phone-case.png,Case\nnotes.txt,Notes\n")
+    [(path, reason)] = load_folder(folder).skipped
+    assert path.name == "notes.txt" and reason == "named in metadata.csv line 3, but no picture of the folder"
+
+
 def test_a_folder_of_other_formats_says_why_it_has_nothing(tmp_path):
     (tmp_path / "IMG_1.HEIC").write_bytes(b"x")
     with pytest.raises(RagError, match=r"No usable picture .*IMG_1\.HEIC: \.heic files are not read: save it as"):
@@ -91,6 +117,7 @@ def test_links_loops_and_pipes_are_listed_with_the_reason(folder):
     assert "inside.jpg/pink.png" in by_name(catalog) and len(catalog.items) == 4
     assert {skip.path.name: skip.reason for skip in catalog.skipped} == {
         "gone.jpg": "it links to a file that is not there",
+        "round": "a linked folder is not entered",
         "loop.jpg": "it cannot be read (too many levels of symbolic links)",
         "pipe.jpg": "it is a device or a pipe, not a file",
     }

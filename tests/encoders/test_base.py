@@ -32,6 +32,9 @@ class MeanColor(BaseEncoder):
         return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
     def embed_queries(self, prepared, texts):
+        self.sizes.append(len(texts))
+        if len(texts) > self.fits:
+            raise self.fault
         return np.eye(3, dtype=np.float32)[[len(text) % 3 for text in texts]] if prepared is None else prepared
 
 
@@ -101,7 +104,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_the_next_ones_start_smaller(pat
 
 
 def test_one_picture_that_does_not_fit_is_an_error_with_a_remedy(paths):
-    with pytest.raises(RagError, match='mean-color does not fit .* one picture at a time.*device="cpu"') as caught:
+    with pytest.raises(RagError, match='mean-color does not fit .* one at a time.*device="cpu"') as caught:
         encode(MeanColor(fits=0, fault=torch.OutOfMemoryError("CUDA out of memory")), paths)
     assert caught.value.__cause__ is None and caught.value.__suppress_context__
 
@@ -140,12 +143,46 @@ def test_only_bad_pictures_give_no_rows(paths):
     assert (found.kept, len(found.skipped), found.encoded) == ((), 1, 0)
 
 
-def test_a_batch_size_below_one_is_refused(paths):
-    with pytest.raises(RagError, match="batch_size is 0"):
-        encode(MeanColor(), paths, batch_size=0)
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_batch_size_below_one_is_refused(paths, size):
+    with pytest.raises(RagError, match=f"batch_size is {size}"):
+        encode(MeanColor(), paths, batch_size=size)
+    with pytest.raises(RagError, match=f"batch_size is {size}"):
+        MeanColor().encode_queries([None] * 3, ["a", "b", "c"], batch_size=size)
+
+
+def test_one_picture_or_text_is_not_taken_for_a_list(paths):
+    for one in (str(paths[0]), paths[0], Image.open(paths[0])):
+        with pytest.raises(RagError, match="give a list"):
+            MeanColor().encode_images(one)
+        with pytest.raises(RagError, match="give a list"):
+            MeanColor().encode_queries(one, ["a"])
+    with pytest.raises(RagError, match="give a list"):
+        MeanColor().encode_queries([None] * 3, "abc")
+
+
+def test_queries_need_as_many_pictures_as_texts(paths):
+    with pytest.raises(RagError, match="There are 2 pictures and 3 texts"):
+        MeanColor().encode_queries(paths[:2], ["a", "b", "c"])
+
+
+@pytest.mark.parametrize("pictured", [True, False], ids=["composed", "words"])
+def test_queries_that_do_not_fit_are_halved_too(paths, pictured):
+    images, texts = paths if pictured else [None] * 25, [f"a{'b' * number}" for number in range(25)]
+    encoder = MeanColor(fits=3, fault=torch.OutOfMemoryError("CUDA out of memory"))
+    rows = encoder.encode_queries(images, texts, batch_size=16)
+    assert encoder.sizes == [16, 8, 4, *[2] * 8, *[2] * 4, 1]
+    np.testing.assert_array_equal(rows, MeanColor().encode_queries(images, texts))
+    with pytest.raises(RagError, match="does not fit into memory even one at a time"):
+        MeanColor(fits=0, fault=MemoryError()).encode_queries(images, texts)
 
 
 def test_the_bar_ends_full_whatever_was_skipped_or_halved(paths, capsys):
     paths[1].write_bytes(b"")
     MeanColor(fits=3, fault=MemoryError()).encode_images(paths)
-    assert "25/25" in capsys.readouterr().err
+    assert "25/25" in capsys.readouterr().err.split("\r")[-1]
+
+
+def test_without_progress_nothing_is_written(paths, capsys):
+    MeanColor().encode_images(paths, progress=False)
+    assert capsys.readouterr() == ("", "")

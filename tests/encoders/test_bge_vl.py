@@ -128,3 +128,7 @@ def test_another_model_of_that_name_is_refused(tmp_path):
     folder = TINY.qwen(tmp_path / "BGE-VL-Screenshot")
     with pytest.raises(RagError, match="'BGE-VL-Screenshot' is of the kind 'qwen2_vl'.*BGE-VL-base.*LLaVA-NeXT"):
         load_encoder(folder)
+    for odd in (["a"], {}, None):
+        TINY.edit_json(folder / "config.json", model_type=odd)
+        with pytest.raises(RagError, match="is of the kind .*BGE-VL-base.*LLaVA-NeXT"):
+            load_encoder(folder)

@@ -15,9 +15,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import torch
 
+from rag_lib.encoders import load_encoder
 from rag_lib.encoders.hub import HubFile, fetch
 from rag_lib.encoders.loading import CHECKPOINTS, POCKET_FOLDER, TOKENIZERS
-from rag_lib.encoders.visualized_bge import VisualizedBGE
+from rag_lib.encoders.visualized_bge import CONFIGS, VisualizedBGE
 from rag_lib.errors import RagError
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
@@ -30,7 +31,8 @@ class Hub(ThreadingHTTPServer):
     """Serves `files` {(repo, revision, name): bytes}; a file of over 1 MB lies, as on the hub, on another host.
 
     `asked`: (method, path, headers) of each request; `sent`: content bytes. `status`: answer with that to everything.
-    `cut`: bytes after which the next transfer breaks off; `stall`: after which it stands still. `spoil`: changes the
+    `cut`: bytes after which the next transfer breaks off; `stall`: after which it stands still. `ends`: how many bytes
+    each of the next transfers sends, which then ends as if that were all: no length is said. `spoil`: changes the
     content that is sent, not what is announced. `portal`: answer with a page, as a login portal does.
     """
 
@@ -40,7 +42,7 @@ class Hub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.files, self.asked, self.sent = files, [], 0
         self.status = self.cut = self.stall = self.spoil = None
-        self.portal = False
+        self.portal, self.ends = False, []
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.over = threading.Event()
 
@@ -100,10 +102,15 @@ class Handler(BaseHTTPRequestHandler):
             start = int(ranged[1])
             headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
         self.send_response(206 if start else 200)
-        for name, value in (headers | {"Content-Length": len(content) - start}).items():
+        cut, stall, hub.cut, hub.stall = hub.cut, hub.stall, None, None
+        if hub.ends:
+            content, self.close_connection = content[: start + hub.ends.pop(0)], True
+            headers["Connection"] = "close"
+        else:
+            headers["Content-Length"] = len(content) - start
+        for name, value in headers.items():
             self.send_header(name, str(value))
         self.end_headers()
-        cut, stall, hub.cut, hub.stall = hub.cut, hub.stall, None, None
         rest = content[start:][: cut or stall]
         self.wfile.write(rest)
         self.wfile.flush()
@@ -158,6 +165,32 @@ def test_a_cut_connection_goes_on_where_it_stopped(hub, tmp_path):
     assert fetch(WANTED, tmp_path / "here", endpoint=hub.url).read_bytes() == CONTENT
     assert [headers.get("Range") for headers in hub.contents()] == [None, f"bytes={CHUNK}-"]
     assert hub.sent == len(CONTENT) + 999
+
+
+def test_a_body_that_ends_early_goes_on_where_it_ended(hub, tmp_path):
+    hub.ends = [CHUNK + 999, 77]
+    assert fetch(WANTED, tmp_path / "here", endpoint=hub.url).read_bytes() == CONTENT
+    assert [headers.get("Range") for headers in hub.contents()] == [
+        None,
+        f"bytes={CHUNK + 999}-",
+        f"bytes={CHUNK + 1076}-",
+    ]
+    assert hub.sent == len(CONTENT)
+
+
+def test_what_arrived_before_the_bodies_stayed_empty_is_kept(hub, tmp_path):
+    hub.ends = [CHUNK + 999, 0]
+    with pytest.raises(RagError, match="ends before the announced size; call again, what has arrived is kept"):
+        fetch(WANTED, tmp_path / "here", endpoint=hub.url)
+    assert fetch(WANTED, tmp_path / "here", endpoint=hub.url).read_bytes() == CONTENT
+    assert hub.sent == len(CONTENT)
+
+
+def test_more_than_was_announced_is_removed(hub, tmp_path):
+    hub.spoil = lambda content: content + b"?"
+    with pytest.raises(RagError, match="its size is not the one announced, and it was removed"):
+        fetch(WANTED, tmp_path / "here", endpoint=hub.url)
+    assert left_in(tmp_path / "here") == []
 
 
 def in_a_process(code, **environment):
@@ -220,11 +253,14 @@ def test_a_small_file_is_checked_as_a_git_blob(serve, tmp_path):
     assert fetch(small, tmp_path / "here", endpoint=hub.url).read_bytes() == b'{"version": "1.0"}'
 
 
-def test_a_page_sent_in_the_files_place_is_refused(hub, tmp_path):
+def test_a_page_sent_in_the_files_place_never_becomes_the_file(hub, tmp_path):
     hub.spoil = lambda content: b"<html>Over quota</html>"
-    with pytest.raises(RagError, match="its size is not the one announced"):
+    with pytest.raises(RagError, match="ends before the announced size"):
         fetch(WANTED, tmp_path / "here", endpoint=hub.url)
-    assert left_in(tmp_path / "here") == []
+    hub.spoil = None
+    with pytest.raises(RagError, match="its checksum is not the one announced, and it was removed"):
+        fetch(WANTED, tmp_path / "here", endpoint=hub.url)
+    assert fetch(WANTED, tmp_path / "here", endpoint=hub.url).read_bytes() == CONTENT
 
 
 def test_a_login_portal_is_named(hub, tmp_path):
@@ -291,19 +327,46 @@ def test_a_damaged_file_in_the_hubs_cache_is_not_taken(hub, cached, tmp_path):
 
 
 OFFICIAL = "visualized-bge-base-en-v1.5"
+URL = "/{repo_id}/resolve/{revision}/{filename}"
+
+
+def tokenizer_files():
+    """The tokenizer of the base edition's text model, as the hub has it."""
+    contents = {
+        "tokenizer_config.json": b'{"tokenizer_class": "BertTokenizer", "do_lower_case": true}',
+        "special_tokens_map.json": b'{"cls_token": "[CLS]", "unk_token": "[UNK]"}',
+        "tokenizer.json": (POCKET_FOLDER / "tokenizer.json").read_bytes(),
+    }
+    return {(*TOKENIZERS[OFFICIAL], name): content for name, content in contents.items()}
+
+
+@pytest.mark.parametrize("gone", [0, 1, 2])
+def test_an_interrupted_tokenizer_is_completed_by_the_next_call(
+    serve, tmp_path, monkeypatch, upstream_checkpoint, small_config, gone
+):
+    files, lost = tokenizer_files(), [*tokenizer_files()][gone]
+    hub = serve({name: content for name, content in files.items() if name != lost})
+    monkeypatch.setenv("RAG_HOME", str(tmp_path))
+    monkeypatch.setitem(CONFIGS, OFFICIAL, small_config)
+    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", hub.url + URL)
+    folder = tmp_path / "data" / "weights" / OFFICIAL
+    folder.mkdir(parents=True)
+    torch.save(upstream_checkpoint(VisualizedBGE(small_config)), folder / CHECKPOINTS[OFFICIAL].name)
+    with pytest.raises(RagError, match=f"{lost[2]} could not be fetched"):
+        load_encoder(OFFICIAL)
+    hub.files = files
+    assert load_encoder(OFFICIAL).encode_queries([None, None], ["a phone case", "a cat"]).shape == (2, 64)
+    assert all((folder / name).is_file() for *_, name in files)
 
 
 def test_the_official_name_loads_from_the_hub_and_then_without_asking_it(
     serve, tmp_path, upstream_checkpoint, small_config
 ):
     torch.save(upstream_checkpoint(VisualizedBGE(small_config)), tmp_path / "made.pth")
-    checkpoint, tokenizer = CHECKPOINTS[OFFICIAL], TOKENIZERS[OFFICIAL]
+    checkpoint = CHECKPOINTS[OFFICIAL]
     hub = serve({
         (checkpoint.repo, checkpoint.revision, checkpoint.name): (tmp_path / "made.pth").read_bytes(),
-        (*tokenizer, "tokenizer.json"): (POCKET_FOLDER / "tokenizer.json").read_bytes(),
-        (*tokenizer, "tokenizer_config.json"): b'{"tokenizer_class": "BertTokenizer", "do_lower_case": true}',
-        (*tokenizer, "special_tokens_map.json"): b'{"cls_token": "[CLS]", "unk_token": "[UNK]"}',
-    })  # fmt: skip
+    } | tokenizer_files())  # fmt: skip
     code = f"""
 from rag_lib.encoders import load_encoder
 from rag_lib.encoders.visualized_bge import CONFIGS, VisualizedBGEConfig
@@ -318,8 +381,8 @@ for _ in range(2):
     assert first == second
     assert [path for method, path, _ in hub.asked if method == "HEAD"] == [
         "/BAAI/bge-visualized/resolve/98db10b10d22620010d06f11733346e1c98c34aa/Visualized_base_en_v1.5.pth",
-        "/BAAI/bge-base-en-v1.5/resolve/a5beb1e3e68b9ab74eb54cfd186867f64f240e1a/tokenizer.json",
         "/BAAI/bge-base-en-v1.5/resolve/a5beb1e3e68b9ab74eb54cfd186867f64f240e1a/tokenizer_config.json",
         "/BAAI/bge-base-en-v1.5/resolve/a5beb1e3e68b9ab74eb54cfd186867f64f240e1a/special_tokens_map.json",
+        "/BAAI/bge-base-en-v1.5/resolve/a5beb1e3e68b9ab74eb54cfd186867f64f240e1a/tokenizer.json",
     ]
     assert sum(method == "GET" and not path.startswith("/content/") for method, path, _ in hub.asked) == 4

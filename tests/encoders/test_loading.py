@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from rag_lib.encoders import load_encoder
-from rag_lib.encoders.loading import POCKET_FOLDER
+from rag_lib.encoders.loading import POCKET_FOLDER, _fingerprint
 from rag_lib.encoders.visualized_bge import BASE, CONFIGS, VisualizedBGE
 from rag_lib.errors import RagError
 
@@ -138,6 +138,30 @@ def test_a_checkpoint_at_another_place_has_the_same_fingerprint_and_copy(small, 
     assert len(copies(tmp_path)) == 1
 
 
+def test_a_checkpoint_is_hashed_once_a_place(small, tmp_path, monkeypatch):
+    path = small()
+    first, _ = load(path)
+    os.utime(path)
+    other = shutil.copytree(path.parent, tmp_path / "other") / path.name
+    assert load(path)[0] == load(other)[0] == first
+
+    def hashed(_):
+        raise AssertionError("the .pth was hashed")
+
+    monkeypatch.setattr("rag_lib.encoders.converted.sha256", hashed)
+    assert load(path)[0] == load(other)[0] == first
+
+
+@pytest.mark.parametrize("content", [b"", b"0123", b"\xff" * 64])
+def test_a_damaged_note_of_a_checksum_is_made_anew(small, tmp_path, content):
+    path = small()
+    first, _ = load(path)
+    [note] = copies(tmp_path)[0].parent.glob("*.sha256")
+    whole = note.read_bytes()
+    note.write_bytes(content)
+    assert load(path)[0] == first and note.read_bytes() == whole
+
+
 def test_a_replaced_checkpoint_never_meets_the_old_copy(small, tmp_path):
     path = small(seed=0)
     before, times = path.stat(), os.stat(path)
@@ -259,7 +283,9 @@ def test_a_config_that_cannot_be_is_refused(small, content, sentence):
         ({"visual.proj": torch.zeros(1)}, "It looks like a CLIP model"),
         ({"visual_proj.bias": torch.zeros(1024)}, "It looks like the file of visualized-bge-m3"),
         ({"anything": torch.zeros(1)}, "Is it the file of another model"),
-        ({"state_dict": {"a": torch.zeros(1)}}, "it holds a dict of other things than tensors"),
+        ({"visual_proj.bias": torch.tensor(1.0)}, "Is it the file of another model"),
+        ({"state_dict": {"a": torch.zeros(1)}}, "it holds a dict of other things than named tensors"),
+        ({0: torch.zeros(1)}, "it holds a dict of other things than named tensors"),
     ],
 )
 def test_the_file_of_another_model_is_named(small, tensors, sentence):
@@ -267,6 +293,90 @@ def test_the_file_of_another_model_is_named(small, tensors, sentence):
     torch.save(tensors, path)
     with pytest.raises(RagError, match=sentence):
         load(path)
+
+
+def test_no_copy_is_kept_of_another_models_file(small, tmp_path):
+    path = small()
+    torch.save({"model.diffusion_model.out.weight": torch.zeros(1)}, path)
+    with pytest.raises(RagError, match="Stable Diffusion"):
+        load(path)
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_checkpoint_that_may_not_be_read_is_named(small):
+    path = small()
+    if os.geteuid():
+        path.chmod(0)
+    else:  # root may read everything but what no process has at address 0
+        path.unlink()
+        path.symlink_to("/proc/self/mem")
+    with pytest.raises(RagError, match=r"The checkpoint Visualized_base_en_v1.5.pth cannot be read \(.+\): see to its"):
+        load(path)
+
+
+def test_a_tokenizer_that_lacks_its_settings_is_refused(small):
+    path = small()
+    (path.parent / "tokenizer_config.json").unlink()
+    rules = json.loads((path.parent / "tokenizer.json").read_text())
+    (path.parent / "tokenizer.json").write_text(json.dumps(rules | {"padding": None}))
+    with pytest.raises(RagError, match="names no cls, sep, pad token: one of its files is missing.*tokenizer_config"):
+        load(path)
+
+
+def test_the_tokenizer_of_a_larger_model_is_refused(small):
+    path = small()
+    rules = json.loads((path.parent / "tokenizer.json").read_text())
+    rules["model"]["vocab"] |= {f"word{n}": n for n in range(len(rules["model"]["vocab"]), 1201)}
+    (path.parent / "tokenizer.json").write_text(json.dumps(rules))
+    with pytest.raises(RagError, match="has 1,201 entries, the model 1,200: it is another model's.*bge-base-en-v1.5"):
+        load(path)
+
+
+def test_the_fingerprint_follows_the_tokenizer(small):
+    path = small()
+    first, _ = load(path)
+    file = path.parent / "tokenizer.json"
+    rules = json.loads(file.read_text())
+    vocabulary = rules["model"]["vocab"]
+    vocabulary["case"], vocabulary["phone"] = vocabulary["phone"], vocabulary["case"]
+    file.write_text(json.dumps(rules))
+    assert load(path)[0] != first
+
+
+def test_the_pockets_fingerprint_follows_its_tokenizer(tmp_path):
+    folder = shutil.copytree(POCKET_FOLDER, tmp_path / "pocket")
+    assert load_encoder("pocket", weights=folder).fingerprint == load_encoder("pocket").fingerprint
+    rules = (folder / "tokenizer.json").read_text()
+    (folder / "tokenizer.json").write_text(
+        rules.replace('"lowercase":true', '"lowercase":false').replace('"lowercase": true', '"lowercase": false')
+    )
+    assert (folder / "tokenizer.json").read_text() != rules
+    assert load_encoder("pocket", weights=folder).fingerprint != load_encoder("pocket").fingerprint
+
+
+def test_encoding_leaves_the_fingerprint_as_it_was():
+    encoder = load_encoder("pocket")
+    encoder.encode_queries([None, None], ["a phone case", "a phone case " * 400])  # sets padding and truncation
+    digest = json.loads((POCKET_FOLDER / "config.json").read_text())["sha256"]
+    assert _fingerprint(digest, encoder.tokenizer, encoder.dtype) == encoder.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("config.json", ""),
+        ("config.json", '{"model": {'),
+        ("config.json", "[1]"),
+        ("config.json", "{}"),
+        ("config.json", '{"sha256": 3}'),
+        ("tokenizer.json", '{"version": "1.0", "truncation"'),
+    ],
+)
+def test_a_damaged_pocket_folder_is_named(tmp_path, file, content):
+    folder = shutil.copytree(POCKET_FOLDER, tmp_path / "pocket")
+    (folder / file).write_text(content)
+    with pytest.raises(RagError, match="The pocket weights folder 'pocket' is damaged.*Restore it"):
+        load_encoder("pocket", weights=folder)
 
 
 def test_a_damaged_tokenizer_is_named(small):

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ from PIL import Image
 
 from rag_lib.catalog import load_folder
 from rag_lib.encoders import load_encoder
+from rag_lib.encoders.source import Source
 from rag_lib.errors import RagError
 from rag_lib.index import open_index
 
@@ -240,13 +242,21 @@ def test_unknown_names_say_what_there_is(tmp_path):
         load_encoder(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["", " ", "x" * 5000, "org/" + "x" * 5000, "./" + "x" * 5000])
+def test_a_name_that_can_be_none_ends_in_a_short_sentence(name):
+    with pytest.raises(RagError, match="Unknown encoder|There is no folder") as caught:
+        load_encoder(name)
+    assert len(str(caught.value)) < 500
+
+
 def test_damaged_files_end_in_a_sentence(copy):
     (copy / "model.safetensors").write_bytes(b"no weights")
     with pytest.raises(RagError, match="'copy' could not be loaded .*incomplete or damaged"):
         load_encoder(copy)
-    (copy / "config.json").write_text("{")
-    with pytest.raises(RagError, match="config.json of 'copy' is damaged"):
-        load_encoder(copy)
+    for text in ("{", "[]", "null", '"x"'):
+        (copy / "config.json").write_text(text)
+        with pytest.raises(RagError, match="config.json of 'copy' is damaged"):
+            load_encoder(copy)
 
 
 def test_the_code_of_a_model_is_never_run(copy, tmp_path):
@@ -309,14 +319,49 @@ def from_hub(cache, names, **settings):
     return result.stdout.splitlines()
 
 
-@pytest.mark.slow
-def test_a_hub_id_is_fetched_once_and_pinned_by_its_commit(folders, tmp_path):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Hub, directory=str(folders["clip"])))
+@contextmanager
+def serving(folder):
+    """The address of a hub that holds `folder` as org/clip."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Hub, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_port}"
-    online = from_hub(tmp_path, ["org/clip", "org/missing"], HF_ENDPOINT=address, HF_HUB_OFFLINE="0")
+    yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
+
+
+@pytest.mark.slow
+def test_a_hub_model_that_lacks_a_part_of_its_weights_is_not_blamed_on_the_network(copy, tmp_path):
+    (copy / "model.safetensors").unlink()
+    parts = {"metadata": {}, "weight_map": {"logit_scale": "model-00001-of-00002.safetensors"}}
+    (copy / "model.safetensors.index.json").write_text(json.dumps(parts))
+    with serving(copy) as address:
+        (line,) = from_hub(tmp_path / "cache", ["org/clip"], HF_ENDPOINT=address, HF_HUB_OFFLINE="0")
+    assert "'org/clip' could not be loaded" in line and "incomplete or damaged" in line and "network" not in line
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("x does not have model.safetensors. Checkout 'https://huggingface.co/x/tree/main'.", "could not be loaded"),
+        ("size mismatch for model.connector.proj.weight", "could not be loaded"),
+        ("We couldn't connect to 'https://huggingface.co' to load the files.", "could not be fetched"),
+        ("Cannot reach https://huggingface.co/x: offline mode is enabled.", "could not be fetched"),
+        ("The read operation timed out", "could not be fetched"),
+        ("HTTP Error 503", "could not be fetched"),
+    ],
+)
+def test_only_a_fault_of_the_network_is_called_one(text, sentence):
+    def loader(place, **options):
+        raise OSError(text)
+
+    with pytest.raises(RagError, match=sentence):
+        Source("org/clip", "org/clip", COMMIT, COMMIT).load(loader)
+
+
+@pytest.mark.slow
+def test_a_hub_id_is_fetched_once_and_pinned_by_its_commit(folders, tmp_path):
+    with serving(folders["clip"]) as address:
+        online = from_hub(tmp_path, ["org/clip", "org/missing"], HF_ENDPOINT=address, HF_HUB_OFFLINE="0")
     assert online[0].startswith(f"org/clip {COMMIT[:12]}") and online[0].endswith(" 16")
     assert "The hub has no public model 'org/missing'" in online[1]
     offline = from_hub(tmp_path, ["org/clip", "org/other"], HF_ENDPOINT=address, HF_HUB_OFFLINE="1")

@@ -14,7 +14,7 @@ from rag_lib.catalog.drawing.palette import (
     THEMES,
 )
 from rag_lib.catalog.drawing.products import draw_product
-from rag_lib.catalog.drawing.scenes import QUERY_KINDS, draw_query_picture
+from rag_lib.catalog.drawing.scenes import NO_FLOWERS, QUERY_KINDS, draw_query_picture
 
 __all__ = [
     "CATEGORIES",
@@ -23,6 +23,7 @@ __all__ = [
     "LOOKS",
     "NATURAL",
     "NATURAL_THEMES",
+    "NO_FLOWERS",
     "QUERY_KINDS",
     "THEMES",
     "draw_product",

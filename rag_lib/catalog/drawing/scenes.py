@@ -76,7 +76,7 @@ QUERY_KINDS = {
 }
 assert tuple(sorted(QUERY_KINDS)) == tuple(sorted(THEMES))
 _OFTEN = ("animal", "portrait", "flower field", "night sky", "sea", "wall", "floor", "closeup")
-_NO_FLOWERS = ("black", "grey", "brown", "green")  # no meadow blooms in these, unless it is asked for
+NO_FLOWERS = ("black", "grey", "brown", "green")  # no meadow blooms in these, unless it is asked for
 
 
 def draw_query_picture(
@@ -90,7 +90,7 @@ def draw_query_picture(
     check_look(theme, color)
     kinds = QUERY_KINDS[theme]
     if kind is None:
-        kinds = [one for one in kinds if not (one == "flower field" and color in _NO_FLOWERS)]
+        kinds = [one for one in kinds if not (one == "flower field" and color in NO_FLOWERS)]
         weights = np.array([2.0 if one in _OFTEN else 1.0 for one in kinds])
         kind = kinds[rng.choice(len(kinds), p=weights / weights.sum())]
     check_name(f"kind of picture for the theme {theme!r}", kind, QUERY_KINDS[theme])
