@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from rag_lib.encoders.layers import Linear, Norm, TextLayer, TowerBlock
 from rag_lib.encoders.visualized_bge import VisualizedBGE
 
-MICRO_BATCH = 8  # pictures at a time on a CPU: the activations of more leave its cache
+MICRO_BATCH = 16  # pictures at a time on a CPU: the activations of more leave its cache
 
 
 class InferenceModel:
