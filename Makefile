@@ -44,6 +44,7 @@ test: setup  ## Lint, then the tests, then every notebook again, its outputs com
 
 bench: setup  ## How fast each part is on this machine
 	$(BIN)/python tests/benchmarks/offline.py
+	$(BIN)/python tests/benchmarks/encode.py
 
 train: setup  ## Train the pocket model anew, as its model card says
 	$(BIN)/python -m rag_lib.training
