@@ -114,6 +114,15 @@ def check_header(path: str | Path) -> None:
     _read(Path(path), None, pixels=False)
 
 
+def begins_as_picture(path: str | Path) -> bool:
+    """Whether `check_header` finds nothing wrong with the file."""
+    try:
+        check_header(path)
+    except ImageError:
+        return False
+    return True
+
+
 def _read(path: Path, max_edge: int | None, *, pixels: bool = True) -> Image.Image:
     try:
         _check_plain(path)

@@ -13,7 +13,7 @@ from pathlib import Path
 from rag_lib.catalog.download import download, extract
 from rag_lib.catalog.folder import load_folder
 from rag_lib.errors import RagError
-from rag_lib.images import ImageError, check_header
+from rag_lib.images import begins_as_picture
 from rag_lib.paths import data_dir, resolve
 from rag_lib.records import Catalog
 
@@ -81,21 +81,13 @@ def _pictures(folder: Path, min_images: int) -> Path:
     """The folder that holds leopard.jpg and images/, at or just below `folder`; its counts are checked."""
     for root in (folder, folder / "images_folder"):
         count = sum(1 for path in (root / "images").glob("*.jpg") if not path.name.startswith("."))
-        if count >= min_images and _is_picture(root / "leopard.jpg"):
+        if count >= min_images and begins_as_picture(root / "leopard.jpg"):
             return root
     where = "the archive" if folder.name.startswith(".") else folder.name
     raise RagError(
         f"These are not the tutorial's pictures: expected the picture leopard.jpg and at least {min_images} .jpg files "
         f"in images/, but '{where}' lacks them. {REMEDY}"
     )
-
-
-def _is_picture(path: Path) -> bool:
-    try:
-        check_header(path)
-    except ImageError:
-        return False
-    return True
 
 
 def _catalog(root: Path) -> Catalog:

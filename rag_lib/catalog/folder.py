@@ -15,7 +15,15 @@ from tqdm.auto import tqdm
 
 from rag_lib.catalog.metadata import read_metadata
 from rag_lib.errors import RagError
-from rag_lib.images import OTHER_SUFFIXES, SUFFIXES, ImageError, check_header, content_id, list_images
+from rag_lib.images import (
+    OTHER_SUFFIXES,
+    SUFFIXES,
+    ImageError,
+    begins_as_picture,
+    check_header,
+    content_id,
+    list_images,
+)
 from rag_lib.records import Catalog, Item, Skipped
 
 QUERY_FOLDERS = ("query", "query_pictures")
@@ -79,16 +87,8 @@ def _candidates(folder: Path) -> Iterator[tuple[Path, str | None]]:
             yield file, None
         elif suffix in OTHER_SUFFIXES:
             yield file, f"{suffix} files are not read: save it as .jpg or .png"
-        elif _begins_as_picture(file):
+        elif begins_as_picture(file):
             yield file, "it is not named as a picture: rename it to .jpg or .png"
-
-
-def _begins_as_picture(file: Path) -> bool:
-    try:
-        check_header(file)
-    except ImageError:
-        return False
-    return True
 
 
 def _item(image_id: str, file: Path, values: Mapping[str, Any]) -> Item:
