@@ -1,7 +1,8 @@
 """The numbered grid that a vision-language model sees: the query picture at the left, the candidates at its right.
 
 In: the query picture (or None) and 1 to 25 candidates, as paths or PIL images. Out: one RGB picture. Candidate i of the
-list carries the number i + 1, as its rank does. Aspect ratios are kept; the same input gives the same pixels.
+list carries the number i + 1, as its rank does, or a label of your own. Aspect ratios are kept; the same input gives
+the same pixels.
 """
 
 from collections.abc import Sequence
@@ -57,19 +58,30 @@ def layout(count: int, *, columns: int | None = None, tile: int = 300, query: bo
     return Layout((left + gap + columns * (tile + gap), height), query_box, tuple(tiles))
 
 
-def panorama(query_image: Any, images: Sequence[Any], columns: int | None = None, tile: int = 300) -> Image.Image:
+def panorama(
+    query_image: Any,
+    images: Sequence[Any],
+    columns: int | None = None,
+    tile: int = 300,
+    *,
+    labels: Sequence[object] | None = None,
+) -> Image.Image:
     """Draw the grid. `columns`: None for 3, from ten candidates on 5. `tile`: thumbnail edge, pixels.
 
+    `labels`: what the candidates carry in their corners, one each, a few characters long; None for 1, 2, 3, ...
     `query_image`: a path, a PIL image, or None for a query without a picture. An unreadable query raises ImageError;
     an unreadable candidate becomes a grey tile that says so, so that numbers and candidates always agree.
     """
     places = layout(len(images), columns=columns, tile=tile, query=query_image is not None)
+    labels = range(1, len(images) + 1) if labels is None else labels
+    if len(labels) != len(images):
+        raise RagError(f"The panorama was given {len(labels)} labels for {len(images)} candidates; give one each.")
     canvas = Image.new("RGB", places.size, PAPER)
     draw = ImageDraw.Draw(canvas)
     gap = _gap(tile)
     if places.query:
         _draw_query(canvas, draw, places.query, query_image, tile)
-    for number, (image, box) in enumerate(zip(images, places.tiles, strict=True), 1):
+    for image, box, label in zip(images, places.tiles, labels, strict=True):
         left, top, right, bottom = box
         draw.rectangle((left - gap, top - gap, right + gap - 1, bottom + gap - 1), LINES)
         draw.rectangle((left, top, right - 1, bottom - 1), PAPER)
@@ -79,7 +91,7 @@ def panorama(query_image: Any, images: Sequence[Any], columns: int | None = None
             draw.rectangle((left, top, right - 1, bottom - 1), (160, 160, 160))
             middle = ((left + right) / 2, (top + bottom) / 2)
             draw.text(middle, "unreadable", (40, 40, 40), ImageFont.load_default(max(8, tile // 10)), anchor="mm")
-        _badge(draw, (left, top), str(number), tile)
+        _badge(draw, (left, top), str(label), tile)
     return canvas
 
 

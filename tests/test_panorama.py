@@ -92,6 +92,22 @@ def test_numbers_start_at_one_and_differ():
     assert (one[1:61, 1:61] == image[1:61, 1:61]).all()
 
 
+def test_a_label_of_ones_own_is_drawn_in_place_of_the_number():
+    tiles = [solid((90, 90, 90))] * 3
+    plain, labelled = (np.asarray(panorama(None, tiles, labels=labels)) for labels in (None, (1, 47, "3")))
+    boxes = layout(3, query=False).tiles
+    same = [
+        np.array_equal(plain[top:bottom, left:right], labelled[top:bottom, left:right])
+        for left, top, right, bottom in boxes
+    ]
+    assert same == [True, False, True]
+
+
+def test_every_candidate_needs_a_label():
+    with pytest.raises(RagError, match="2 labels for 3 candidates"):
+        panorama(None, [QUERY] * 3, labels=(47, 83))
+
+
 def test_an_unreadable_candidate_keeps_its_place(tmp_path):
     (tmp_path / "bad.jpg").write_text("no picture")
     image = panorama(QUERY, [solid(color(0)), tmp_path / "bad.jpg", "missing.png", solid(color(3))], tile=100)

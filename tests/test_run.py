@@ -273,9 +273,10 @@ def test_an_output_that_cannot_be_a_folder_is_named(lesson, capsys, tmp_path):
     assert "cannot be made" in capsys.readouterr().err and (tmp_path / "file").is_file()
 
 
-def test_a_model_without_its_key_is_found_before_anything_runs(lesson, capsys, monkeypatch):
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+def test_a_model_without_its_key_is_found_before_anything_runs(lesson, capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("RAG_HOME", str(tmp_path))  # nor is a reply of it kept there
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
     write_notebook(lesson.folder / "02_second.ipynb", SEARCH + "\nreranker: str = 'pocket'", "print(reranker)")
     assert lesson("-p", "reranker", "gpt-4o") == 1
     printed = capsys.readouterr()

@@ -1,26 +1,45 @@
 """Rerank the hits of a search and explain the best.
 
 In: a query and its hits. Out: a Ranking, which is a permutation of the hits with a reason and evidence.
-`identity` keeps the search's order, `pocket` works offline, any other name is a model behind an
-OpenAI-compatible endpoint.
+`identity` keeps the search's order, `pocket` works offline, a hub's name with "reranker" in it reads the titles, any
+other name is a model behind an OpenAI-compatible endpoint, which looks at the pictures.
 """
 
-from rag_lib.errors import RagError, did_you_mean
-from rag_lib.rerank.base import Reranker
+import os
 
-__all__ = ["Reranker", "load_reranker"]
+from rag_lib.errors import RagError, did_you_mean
+from rag_lib.rerank.base import Cost, Reranker, cost
+
+__all__ = ["Cost", "Reranker", "cost", "load_reranker"]
 
 _OWN = ("pocket", "identity")
 
 
 def load_reranker(
-    name: str, *, timeout: float = 60, base_url: str | None = None, on_failure: str = "raise"
+    name: str,
+    *,
+    timeout: float = 60,
+    base_url: str | None = None,
+    on_failure: str = "raise",
+    window: int = 9,
+    step: int | None = None,
+    shuffles: int = 1,
+    seed: int = 0,
+    cache: bool = True,
 ) -> Reranker:
-    """The reranker of that name: "pocket", "identity", or a model such as "gpt-4o".
+    """The reranker of that name.
 
-    `timeout`: seconds for one attempt, `base_url`: of the endpoint (None: OPENAI_BASE_URL, else OpenAI),
-    `on_failure`: "raise" or "keep" the search's order and say so; all three matter to models only.
-    Raises RagError for an unknown name, and for a model whose key is missing.
+    "pocket", "identity"; a text reranker that FlagEmbedding loads, by its hub's name such as
+    "BAAI/bge-reranker-v2-m3" (an owner and "reranker") or a local folder that holds one; else a model at an endpoint,
+    such as "gpt-4o". Who gives `base_url` always means a model.
+
+    All options matter to models only. `timeout`: seconds for one attempt, `base_url`: of the endpoint (None: from the
+    environment, see `endpoint.find_endpoint`), `on_failure`: "raise" or "keep" the search's order and say so,
+    `window`, `step`, `shuffles`, `seed`: how more hits than one panorama takes, up to 100, and several orders of them
+    are ranked, see `listwise.ListwiseReranker`; `cost(reranker, n)` tells what that takes. `cache`: keep good replies
+    under data/replies/, and do not ask again for what is there.
+    Raises RagError for an unknown name, wrong options, and for a model whose key is missing while none of its replies
+    is kept.
     """
     name = name.strip() if isinstance(name, str) else ""
     if not name:
@@ -33,10 +52,23 @@ def load_reranker(
         from rag_lib.rerank.pocket import PocketReranker
 
         return PocketReranker()
-    hint = did_you_mean(name, _OWN)
-    # Who names an endpoint means a model, whatever it is called.
-    if hint and base_url is None:
-        raise RagError(f"There is no reranker {name!r}.{hint}")
-    from rag_lib.rerank.openai import OpenAIReranker
+    if not base_url:
+        if hint := did_you_mean(name, _OWN):
+            raise RagError(f"There is no reranker {name!r}.{hint}")
+        if _reads_titles(name):
+            from rag_lib.rerank.titles import TitleReranker
 
-    return OpenAIReranker(name, base_url=base_url, timeout=timeout, on_failure=on_failure)
+            return TitleReranker(name)
+    from rag_lib.rerank.listwise import ListwiseReranker
+    from rag_lib.rerank.openai import OpenAIReranker
+    from rag_lib.rerank.replies import Replies
+
+    model = OpenAIReranker(name, base_url=base_url, timeout=timeout, replies=Replies.of_model(name) if cache else None)
+    return ListwiseReranker(model, window=window, step=step, shuffles=shuffles, seed=seed, on_failure=on_failure)
+
+
+def _reads_titles(name: str) -> bool:
+    """Whether the name is a text reranker's: owner/...reranker..., or a folder with a model's config.json."""
+    from rag_lib.paths import resolve
+
+    return ("/" in name and "reranker" in name.lower()) or os.path.isfile(resolve(name) / "config.json")

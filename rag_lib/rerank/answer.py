@@ -1,10 +1,11 @@
 """Read the body of a chat completion, which is untrusted.
 
-In: decoded JSON as it came, and `n`, how many candidates were shown. Out: an Answer of plain, clean parts, or
+In: the body as it came, and the labels of the candidates that were shown. Out: an Answer of plain, clean parts, or
 NoAnswer with what was there instead. Pure.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rag_lib.records import Evidence
@@ -19,10 +20,15 @@ class NoAnswer(Exception):
         self.quote = quote
 
 
-class Answer(NamedTuple):
-    """`order`: a permutation of 1..n, best first. `evidence`: number -> Evidence, for whom the model gave it.
+class NotJSON(NoAnswer):
+    """The body is not what any server of this form sends: it is the wrong address."""
 
-    `repairs`: kind -> count. `tokens`: the server's counts, those that it gave.
+
+class Answer(NamedTuple):
+    """`order`: places among the labels, from 0, each once, best first. `evidence`: place -> Evidence, where given.
+
+    `reason` and evidence still speak of labels. `repairs`: kind -> count. `tokens`: the server's counts, those that it
+    gave. `whole`: False if the reply was cut off behind its ranking.
     """
 
     order: list[int]
@@ -30,17 +36,25 @@ class Answer(NamedTuple):
     evidence: Mapping[int, Evidence]
     repairs: Mapping[str, int]
     tokens: Mapping[str, int]
+    whole: bool
 
 
-def read_answer(body: Any, n: int) -> Answer:
+def read_answer(body: str, labels: Sequence[int]) -> Answer:
     """The answer in `body`, repaired to a permutation. Raises NoAnswer."""
-    body = body if isinstance(body, dict) else {}
-    reply = _reply(body, n)
-    order, repairs = repair(reply.numbers, n)
-    return Answer(order, reply.reason, _evidence(reply, n), repairs, _tokens(body))
+    try:
+        decoded = json.loads(body)
+    except (ValueError, RecursionError):
+        raise NotJSON("answered with something that is not JSON, such as a web page") from None
+    decoded = decoded if isinstance(decoded, dict) else {}
+    reply, whole = _reply(decoded, labels)
+    places = {label: place for place, label in enumerate(labels, 1)}
+    numbers = [value if (found := number(value)) is None else places.get(found, 0) for value in reply.numbers]
+    order, repairs = repair(numbers, len(labels))
+    order = [place - 1 for place in order]
+    return Answer(order, reply.reason, _evidence(reply, labels), repairs, _tokens(decoded), whole)
 
 
-def _reply(body: Mapping[str, Any], n: int) -> Reply:
+def _reply(body: Mapping[str, Any], labels: Sequence[int]) -> tuple[Reply, bool]:
     if error := body.get("error"):
         raise NoAnswer("answered with an error", error.get("message") if isinstance(error, dict) else error)
     choices = body.get("choices")
@@ -54,17 +68,19 @@ def _reply(body: Mapping[str, Any], n: int) -> Reply:
     content = message.get("content")
     if isinstance(content, list):  # some servers answer in parts
         content = " ".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    reply = parse_text(content, n)
+    reply = parse_text(content, len(labels), labels)
     if finish == "length":
         # The ranking comes first, so that it is often whole even if the rest was cut off.
         if not reply.numbers:
             raise NoAnswer("was cut off before it had given its ranking, so rank fewer hits")
-        return reply._replace(reason=f"{reply.reason} … (cut off)")
+        return reply._replace(reason=f"{reply.reason} … (cut off)"), False
     if reply.numbers:
-        return reply
+        return reply, True
+    if message.get("tool_calls") or message.get("function_call"):
+        raise NoAnswer("called a tool instead of answering")
     if not reply.reason:
         raise NoAnswer("gave an empty answer")
-    raise NoAnswer(f"gave no ranking of the {n} candidates", reply.reason)
+    raise NoAnswer(f"gave no ranking of the {len(labels)} candidates", reply.reason)
 
 
 def _tokens(body: Mapping[str, Any]) -> dict[str, int]:
@@ -73,12 +89,13 @@ def _tokens(body: Mapping[str, Any]) -> dict[str, int]:
     return {name: counts[name] for name in names if isinstance(counts.get(name), int)}
 
 
-def _evidence(reply: Reply, n: int) -> dict[int, Evidence]:
+def _evidence(reply: Reply, labels: Sequence[int]) -> dict[int, Evidence]:
+    places = {label: place for place, label in enumerate(labels)}
     found = {}
     for entry in reply.evidence:
-        candidate = number(entry.get("number")) if isinstance(entry, dict) else None
-        if candidate is not None and 1 <= candidate <= n:
-            found[candidate] = Evidence(*(_phrases(entry.get(side)) for side in ("keeps", "changes", "violates")))
+        place = places.get(number(entry.get("number"))) if isinstance(entry, dict) else None
+        if place is not None:
+            found[place] = Evidence(*(_phrases(entry.get(side)) for side in ("keeps", "changes", "violates")))
     return found
 
 

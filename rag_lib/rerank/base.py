@@ -1,20 +1,41 @@
 """What every reranker is: a query and hits go in, a Ranking comes out."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from rag_lib.errors import RagError
 from rag_lib.records import Hit, Query, Ranking
 
 
 class Reranker(Protocol):
-    """`name`: as given to `load_reranker`."""
+    """`name`: as given to `load_reranker`. One that costs money also has `cost(n)`, see `cost`."""
 
     name: str
 
     def rank(self, query: Query, hits: Sequence[Hit]) -> Ranking:
-        """A permutation of `hits`, best first, with the reason for the best. Raises RagError if there are none."""
+        """A permutation of `hits`, best first, with the reason for the best. Raises RagError if there are none.
+
+        The reason calls a candidate by its `Hit.rank`, its number in the search, in whatever order `hits` come.
+        """
         ...
+
+
+class Cost(NamedTuple):
+    """`calls`: questions to a model, with one picture each. `image_tokens`: about how many its pictures take in all."""
+
+    calls: int = 0
+    image_tokens: int = 0
+
+    def __str__(self) -> str:
+        if not self.calls:
+            return "no call of a model"
+        calls = f"{self.calls} call{'s' if self.calls > 1 else ''} with one picture each"
+        return f"{calls}, about {self.image_tokens:,} tokens of pictures"
+
+
+def cost(reranker: Reranker, n: int) -> Cost:
+    """What `reranker` will at most cost for `n` hits, known before the first call; nothing for one that runs here."""
+    return reranker.cost(n) if hasattr(reranker, "cost") else Cost()
 
 
 def checked(hits: Sequence[Hit], limit: int | None = None) -> tuple[Hit, ...]:

@@ -1,24 +1,24 @@
 """From what can go wrong with an endpoint to one sentence with the remedy.
 
-In: an exception of the `openai` client, or the body of a reply. Out: a RagError without any secret in it.
+In: an exception of the `openai` client, or the body of a reply. Out: a ModelError without any secret in it.
 """
 
 import re
-from urllib.parse import urlsplit
+from collections.abc import Mapping
 
 from rag_lib.errors import RagError
+from rag_lib.rerank.endpoint import OFFLINE, Endpoint
 from rag_lib.rerank.permutation import clean
 
-OFFLINE = "or use reranker='pocket', which works offline"
 _KEY_LIKE = re.compile(r"\b(?:sk|key|pk)-[\w*.-]{4,}|(?i:bearer)\s+\S+")
 
 
-def place(base_url: str | None) -> str:
-    """Host and port of an endpoint, without the user and password that an address may carry."""
-    if base_url is None:
-        return "OpenAI"
-    parts = urlsplit(base_url)
-    return f"the server at {parts.netloc.rpartition('@')[2]}"
+class ModelError(RagError):
+    """A model, or the way to it, failed. `usage`: the attempts that this took."""
+
+    def __init__(self, message: str, usage: Mapping[str, float]):
+        super().__init__(message)
+        self.usage = dict(usage)
 
 
 def said(exc: Exception, secret: str = "") -> str:
@@ -49,15 +49,18 @@ def attempts(exc: Exception) -> int:
         return 1
 
 
-def explain(exc: Exception, *, model: str, base_url: str | None, timeout: float, tries: int, secret: str) -> RagError:
-    """The RagError for an exception of the client. `timeout`: seconds of one attempt; `tries`: requests sent."""
+def explain(
+    exc: Exception, *, model: str, endpoint: Endpoint, timeout: float, secret: str, usage: Mapping[str, float]
+) -> ModelError:
+    """The ModelError for an exception of the client. `timeout`: seconds of one attempt; `usage`: with its attempts."""
     import openai
 
-    where, words = place(base_url), said(exc, secret)
+    tries = max(1, int(usage["attempts"]))
+    where, words = endpoint.place, said(exc, secret)
     quoted = f" It said: {words.rstrip('.')}." if words else ""
     times = "once" if tries == 1 else f"{tries} times"
     status = getattr(exc, "status_code", None)
-    check = "OPENAI_BASE_URL (or base_url; it usually ends in /v1)"
+    check = endpoint.settings
     if isinstance(exc, TimeoutError):
         text = f"{model} at {where} had not finished its answer after {exc} s, waits and retries included. Try later"
     elif isinstance(exc, openai.APITimeoutError):
@@ -66,7 +69,7 @@ def explain(exc: Exception, *, model: str, base_url: str | None, timeout: float,
         text = f"{where} cannot be reached, tried {times}. Check the network and {check}"
     elif status == 401:
         # What a server says about a wrong key often repeats part of it, so it is not quoted.
-        text = f"{where} refused the key (401). Set OPENAI_API_KEY to a key that is valid there"
+        text = f"{where} refused the key (401). Set {endpoint.key_name} to a key that is valid there"
     elif status == 403:
         text = f"This key may not use {model} at {where} (403).{quoted} Choose another model or key"
     elif status == 404:
@@ -76,14 +79,22 @@ def explain(exc: Exception, *, model: str, base_url: str | None, timeout: float,
         )
     elif status == 429:
         text = (
-            f"{where} refused, asked {times}: too many requests, or the account's quota is used up (429).{quoted} "
-            "Wait a little, check the quota"
+            f"{where} refused, asked {times}: too many requests, or the account's quota is used up (429).{quoted}"
+            f"{_pause(exc)} Wait a little, check the quota"
         )
     elif status is not None and status >= 500:
         text = f"{where} failed, asked {times} (status {status}).{quoted} Try later"
+    elif status is not None and getattr(exc, "code", None) == "content_filter":  # so does Azure, with a 400
+        text = f"{where} stopped the question by its content filter.{quoted} Try other pictures or another instruction"
     elif status is not None:
         text = f"{where} refused the request for {model} (status {status}).{quoted} Choose a model that takes pictures"
     else:
         # The text of an unforeseen exception may hold anything, headers too: only its kind is told.
         text = f"Asking {model} at {where} failed ({type(exc).__name__}). Check {check}"
-    return RagError(f"{re.sub('^the ', 'The ', text)}, {OFFLINE}.")
+    return ModelError(f"{re.sub('^the ', 'The ', text)}, {OFFLINE}.", {**usage, "attempts": tries})
+
+
+def _pause(exc: Exception) -> str:
+    """What the server asks to wait, if it says so in seconds."""
+    asked = exc.response.headers.get("retry-after", "")
+    return f" It asks to wait {asked} s." if re.fullmatch(r"[0-9]{1,9}", asked) else ""

@@ -1,13 +1,13 @@
 """From a model's reply to an order that can be trusted.
 
 In: the text of a reply, or the list of numbers that it holds, and `n`, how many candidates were shown (numbered
-from 1). Out: every number from 1 to n exactly once, best first, and a count of what had to be mended.
+from 1, or by labels). Out: every number from 1 to n exactly once, best first, and a count of what had to be mended.
 Pure, standard library only; no string makes it raise.
 """
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -80,15 +80,16 @@ def repair(reply_numbers: Sequence[object], n: int) -> tuple[list[int], dict[str
     return [*order, *missing], {kind: count for kind, count in counts.items() if count}
 
 
-def parse_text(reply: object, n: int) -> Reply:
+def parse_text(reply: object, n: int, labels: Collection[int] = ()) -> Reply:
     """Find the ranking in a reply: JSON (bare, fenced, within prose) or the tutorial's text form.
 
     The text form is "Ranked list: [3, 1, 2]  Reasons: ...". Of several lists the one that follows "Ranked list"
     is taken, else one that follows "ranking" or "order", else the fullest. `numbers` is empty if nothing in the
-    reply reads as a ranking of `n` candidates.
+    reply reads as a ranking of the candidates. `labels`: by which they are known; none for 1 to `n`.
     """
     text = reply[:_MAX_CHARS] if isinstance(reply, str) else ""
-    return _from_json(text, n) or _from_prose(text, n) or Reply([], clean(text))
+    known = set(labels or range(1, n + 1))
+    return _from_json(text, known) or _from_prose(text, known) or Reply([], clean(text))
 
 
 def clean(text: object, limit: int = 2000) -> str:
@@ -100,12 +101,12 @@ def clean(text: object, limit: int = 2000) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _valid(numbers: Sequence[object], n: int) -> int:
+def _valid(numbers: Sequence[object], known: set[int]) -> int:
     """How many different candidates a list names."""
-    return len({found for found in map(number, numbers) if found is not None and 1 <= found <= n})
+    return len(known.intersection(map(number, numbers)))
 
 
-def _from_json(text: str, n: int) -> Reply | None:
+def _from_json(text: str, known: set[int]) -> Reply | None:
     decoder = json.JSONDecoder()
     for start in [match.start() for match in re.finditer(r"\{", text)][:_MAX_OBJECTS]:
         try:
@@ -114,21 +115,21 @@ def _from_json(text: str, n: int) -> Reply | None:
             continue
         keys = {key.lower(): value for key, value in found.items()}
         numbers = next((keys[key] for key in _RANKING_KEYS if isinstance(keys.get(key), list)), [])
-        if _valid(numbers, n):
+        if _valid(numbers, known):
             reason = next((clean(keys[key]) for key in _REASON_KEYS if clean(keys.get(key))), "")
             evidence = keys.get("evidence")
             return Reply(numbers, reason, evidence if isinstance(evidence, list) else ())
     return None
 
 
-def _from_prose(text: str, n: int) -> Reply | None:
+def _from_prose(text: str, known: set[int]) -> Reply | None:
     best = None
     for start, end, numbers in _lists(text):
-        valid = _valid(numbers, n)
+        valid = _valid(numbers, known)
         strength = _introduced(text, start)
         # A lone [3] in a sentence is a citation, not a ranking; so is "1, 2" that nothing introduces.
         bare = text[start] != "["
-        if not valid or (not strength and (bare or valid < min(n, 2))):
+        if not valid or (not strength and (bare or valid < min(len(known), 2))):
             continue
         key = (strength, valid, start)  # a later list is the model's second thought
         if best is None or key > best[0]:

@@ -1,9 +1,8 @@
 """Small real parts for the reranker's tests: pictures on disk, and an endpoint on loopback."""
 
-import json
-import threading
-import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -11,6 +10,12 @@ from PIL import Image
 from rag_lib.records import Hit, Item
 
 COLORS = {"red": (220, 20, 20), "green": (20, 180, 20), "blue": (20, 20, 220)}
+
+
+@pytest.fixture(scope="session")
+def server():
+    """What server.py holds: Endpoint, Eye, completion, structured, seen."""
+    return SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("server.py"))))
 
 
 @pytest.fixture
@@ -34,85 +39,23 @@ def hits(picture):
     ]
 
 
-class Endpoint:
-    """A chat-completions server. `script`: one step a request, the last one repeats; `requests`: what came.
-
-    A step is (status, body) or (status, body, headers), a body a str or something for JSON; or one of "hang" (says
-    nothing), "drip" (a byte now and then, for ever), "reset" (drops the connection).
-    """
-
-    def __init__(self):
-        self.script, self.requests, self.stopped = [], [], threading.Event()
-        endpoint = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                endpoint.requests.append(
-                    {
-                        "path": self.path,
-                        "headers": {name.lower(): value for name, value in self.headers.items()},
-                        "json": json.loads(body),
-                    }
-                )
-                step = endpoint.script[min(len(endpoint.requests), len(endpoint.script)) - 1]
-                if step == "hang":
-                    endpoint.stopped.wait(20)
-                elif step == "drip":
-                    self._drip()
-                elif step != "reset":
-                    self._answer(*step)
-                    return
-                self.close_connection = True
-
-            def _answer(self, status, body, headers=()):
-                data = (body if isinstance(body, str) else json.dumps(body)).encode()
-                self.send_response(status)
-                given = {"Content-Type": "application/json", "Content-Length": str(len(data)), **dict(headers)}
-                for name, value in given.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(data)
-
-            def _drip(self):
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", "1000")
-                self.end_headers()
-                deadline = time.monotonic() + 20
-                while time.monotonic() < deadline and not endpoint.stopped.wait(0.05):
-                    try:
-                        self.wfile.write(b" ")
-                    except OSError:
-                        return
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.handle_error = lambda *_: None
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True)
-        self.thread.start()
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server.server_port}/v1"
-
-    def stop(self):
-        self.stopped.set()
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
+@pytest.fixture
+def bare(monkeypatch, tmp_path):
+    """An environment that names no endpoint and no key, and a home of its own."""
+    for name in ("OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_API_VERSION"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("RAG_HOME", str(tmp_path / "home"))
+    return monkeypatch
 
 
 @pytest.fixture
-def endpoint(monkeypatch):
+def endpoint(server, bare):
     """An Endpoint that OPENAI_BASE_URL names, with a key in the environment."""
-    server = Endpoint()
-    monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-VERYSECRET0123456789")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    yield server
-    server.stop()
+    endpoint = server.Endpoint()
+    bare.setenv("OPENAI_BASE_URL", endpoint.url)
+    bare.setenv("OPENAI_API_KEY", "sk-test-VERYSECRET0123456789")
+    yield endpoint
+    endpoint.stop()

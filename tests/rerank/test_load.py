@@ -37,16 +37,23 @@ def test_a_wrong_name(name, message):
         load_reranker(name)
 
 
-def test_any_other_name_is_a_model(monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-x")
-    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    reranker = load_reranker("gpt-4o", timeout=5, on_failure="keep")
-    assert (reranker.name, reranker.timeout, reranker.base_url, reranker.on_failure) == ("gpt-4o", 5, None, "keep")
+def test_any_other_name_is_a_model(bare):
+    bare.setenv("OPENAI_API_KEY", "sk-x")
+    reranker = load_reranker("gpt-4o", timeout=5, on_failure="keep", window=20, step=10, shuffles=3, seed=7)
+    assert (reranker.name, reranker.window, reranker.step) == ("gpt-4o", 20, 10)
+    assert (reranker.shuffles, reranker.seed, reranker.on_failure) == (3, 7, "keep")
+    assert (reranker.inner.timeout, reranker.inner.endpoint.place) == (5, "OpenAI")
 
 
-def test_with_an_endpoint_even_an_odd_name_is_a_model(monkeypatch):
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    assert load_reranker("rocket", base_url="http://127.0.0.1:8000/v1").name == "rocket"
+@pytest.mark.parametrize("name", ["rocket", "BAAI/bge-reranker-v2-m3"])
+def test_with_an_endpoint_even_an_odd_name_is_a_model(bare, name):
+    reranker = load_reranker(name, base_url="http://127.0.0.1:8000/v1")
+    assert reranker.name == name and reranker.inner.endpoint.place == "the server at 127.0.0.1:8000"
+
+
+def test_an_owners_name_alone_is_no_text_reranker(bare):
+    bare.setenv("OPENAI_BASE_URL", "http://127.0.0.1:8000/v1")
+    assert load_reranker("Qwen/Qwen2.5-VL-7B-Instruct").inner.model == "Qwen/Qwen2.5-VL-7B-Instruct"
 
 
 def test_loading_identity_is_light():

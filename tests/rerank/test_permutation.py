@@ -80,6 +80,13 @@ def test_parse_text_does_not_invent_a_ranking(reply):
     assert parse_text(reply, 3).numbers == []
 
 
+def test_a_ranking_by_labels_is_told_from_other_lists():
+    reply = "I saw [1, 2, 3] kinds. Best first: [26, 47, 83], and not [83, 12]."
+    assert parse_text(reply, 3, labels=(47, 83, 26)).numbers == ["26", "47", "83"]
+    assert parse_text("[3, 1, 2]", 3, labels=(47, 83, 26)).numbers == []
+    assert parse_text('{"order": [1]} {"order": ["83"]}', 3, labels=(47, 83, 26)).numbers == ["83"]
+
+
 def test_a_partial_list_is_kept_with_its_faults():
     found = parse_text("Ranked list: [2, 2, 9, best]", 4)
     assert repair(found.numbers, 4) == (
