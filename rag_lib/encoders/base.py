@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from rag_lib.encoders.cache import EmbeddingCache
+from rag_lib.encoders.vocabulary import Vocabulary
 from rag_lib.errors import RagError
 from rag_lib.images import ImageError, content_id
 from rag_lib.records import Skipped
@@ -51,11 +52,16 @@ class _Read(NamedTuple):
 
 
 class BaseEncoder(ABC):
-    """`name`: as given to `load_encoder`; `fingerprint`: changes whenever the vectors would; `dim`: their length."""
+    """`name`: as given to `load_encoder`; `fingerprint`: changes whenever the vectors would; `dim`: their length.
+
+    `vocabulary`: of a model that knows certain words only; None for one that was trained on any text, or on
+    somebody's own.
+    """
 
     name: str
     fingerprint: str
     dim: int
+    vocabulary: Vocabulary | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, dim={self.dim})"
@@ -118,11 +124,20 @@ class BaseEncoder(ABC):
         return EncodedImages(stacked, tuple(kept), tuple(skipped), encoded)
 
     def encode_query(self, image=None, text: str | None = None) -> np.ndarray:
-        """Embed a picture, an instruction, or both composed: (dim,) float32, unit length."""
-        return self.encode_queries([image], [text])[0]
+        """Embed a picture, an instruction, or both composed: (dim,) float32, unit length.
+
+        Warns (`UnknownWords`), once for each instruction, if it has words that the model does not know.
+        """
+        vector = self.encode_queries([image], [text])[0]
+        if text and self.vocabulary:
+            self.vocabulary.warn(text)
+        return vector
 
     def encode_queries(self, images: Sequence, texts: Sequence[str | None], *, batch_size: int = 32) -> np.ndarray:
-        """Embed queries of one kind (all with a picture or all without): (n, dim) float32, unit rows."""
+        """Embed queries of one kind (all with a picture or all without): (n, dim) float32, unit rows.
+
+        Made for many at a time, as evaluations have: it never warns of unknown words. Ask `unknown_words`.
+        """
         _check_given(batch_size, images, texts)
         texts = [(text or "").strip() for text in texts]
         if any(image is None and not text for image, text in zip(images, texts, strict=True)):
@@ -137,6 +152,10 @@ class BaseEncoder(ABC):
             rows.append(vectors)
             start += len(words)
         return np.concatenate(rows)
+
+    def unknown_words(self, text: str | None) -> list[str]:
+        """The words of an instruction that mean nothing to the model, as written; always [] without a `vocabulary`."""
+        return self.vocabulary.unknown(text) if self.vocabulary else []
 
     def _read_ahead(self, paths: Sequence, ahead: int, cache: EmbeddingCache | None) -> Iterator[_Read]:
         """What was read of each path, in order; `ahead` pictures are in work."""

@@ -19,6 +19,7 @@ from rag_lib.encoders.converted import read_checkpoint
 from rag_lib.encoders.hub import HubFile, fetch, sha256
 from rag_lib.encoders.preprocess import PREPROCESS_VERSION
 from rag_lib.encoders.visualized_bge import CONFIGS, VisualizedBGE, VisualizedBGEConfig
+from rag_lib.encoders.vocabulary import drawn_vocabulary
 from rag_lib.errors import RagError
 from rag_lib.paths import data_dir, resolve
 
@@ -50,7 +51,7 @@ TEXT_SIZES = (
 
 
 class PocketEncoder(ComposedEncoder):
-    """The pocket model: an encoder that can also say what it sees."""
+    """The pocket model: an encoder that can also say what it sees, and which words it does not know."""
 
     heads: AttributeHeads
 
@@ -69,6 +70,7 @@ def load_pocket(folder: Path, *, device: str, dtype) -> PocketEncoder:
     try:
         model, heads, tokenizer, digest = _read_pocket(folder)
         fingerprint = _fingerprint(digest, tokenizer, dtype)
+        vocabulary = None if _is_fine_tuned(folder) else drawn_vocabulary(tokenizer.backend_tokenizer, heads.labels)
     except RagError:
         raise
     except Exception as error:  # a dozen kinds for files that are damaged or do not belong together
@@ -79,7 +81,13 @@ def load_pocket(folder: Path, *, device: str, dtype) -> PocketEncoder:
         ) from None
     encoder = PocketEncoder(model, tokenizer, name="pocket", fingerprint=fingerprint, device=device, dtype=dtype)
     encoder.heads = heads
+    encoder.vocabulary = vocabulary
     return encoder
+
+
+def _is_fine_tuned(folder: Path) -> bool:
+    """Whether it was trained further on somebody's own triplets, in whatever words these have."""
+    return "fine_tuned" in json.loads((folder / "config.json").read_text(encoding="utf-8"))
 
 
 def _read_pocket(folder: Path) -> tuple:

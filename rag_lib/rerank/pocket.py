@@ -1,7 +1,8 @@
 """The offline reranker: it reads the attributes of query and candidates, and ranks by how well they agree.
 
 In: a query and hits. Out: a Ranking whose evidence is what the pocket model read from the pictures themselves, never
-from titles or metadata. The pocket model knows the drawn world; of real photographs its readings mean little.
+from titles or metadata. The pocket model knows the drawn world; of real photographs its readings mean little. What it
+reads into words that it does not know is dropped, and the reason says which words these are.
 """
 
 import time
@@ -19,9 +20,14 @@ from rag_lib.rerank.permutation import clean
 
 
 class Reader(Protocol):
-    """What reads attributes. `labels`: attribute -> names, in the order of the columns; rows are probabilities."""
+    """What reads attributes. `labels`: attribute -> names, in the order of the columns; rows are probabilities.
+
+    `encoder`: with a `vocabulary`, which says what a text names and which of its words the reader does not know; its
+    `vocabulary` is None for a reader of any text.
+    """
 
     labels: Mapping[str, Sequence[str]]
+    encoder: Any
 
     def read_images(self, images: list[Any]) -> Mapping[str, np.ndarray]:
         """What each picture (a path or a PIL image) shows: attribute -> (n, names) float32."""
@@ -64,6 +70,10 @@ class PocketReranker:
             pictured=None if query.image is None else _row(reader.read_images([query.image]), 0),
             written=reader.read_query(None, query.text) if query.text else None,
         )
+        vocabulary = reader.encoder.vocabulary
+        if vocabulary:
+            named = vocabulary.named(query.text)
+            pinned = [wish for wish in pinned if wish.source == "image" or wish.attribute in named]
         scores = np.full(len(hits), -np.inf)  # what cannot be opened comes last
         found = [Evidence(violates=("a picture that cannot be opened",))] * len(hits)
         pictures = {place: image for place, hit in enumerate(hits) if (image := _opened(hit.item.path))}
@@ -76,7 +86,7 @@ class PocketReranker:
         order = np.argsort(-scores, kind="stable").tolist()
         return Ranking(
             hits=tuple(hits[place] for place in order),
-            reason=_reason(hits, order, found, pinned),
+            reason=" ".join(filter(None, [_reason(hits, order, found, pinned), _lack(vocabulary, query.text)])),
             evidence={hit.item.image_id: each for hit, each in zip(hits, found, strict=True)},
             usage={"seconds": time.perf_counter() - started, "attempts": 1},
         )
@@ -89,6 +99,12 @@ def _opened(path: Any) -> Image.Image | None:
         return None
 
 
+def _lack(vocabulary: Any, text: str | None) -> str:
+    """The sentence on the words that the reader does not know, "" if there are none."""
+    lack = vocabulary.lack(text) if vocabulary else ""
+    return lack and f"{lack}."
+
+
 def _row(reading: Mapping[str, np.ndarray], place: int) -> dict[str, np.ndarray]:
     return {attribute: rows[place] for attribute, rows in reading.items()}
 
@@ -96,11 +112,11 @@ def _row(reading: Mapping[str, np.ndarray], place: int) -> dict[str, np.ndarray]
 def _reason(hits: Sequence[Hit], order: list[int], found: list[Evidence], pinned: list[Wish]) -> str:
     """One to three sentences: the best and why, where it falls short, and where the runner-up does.
 
-    Candidates go by their number in the panorama, which is their place among `hits`, from 1.
+    Candidates go by the number that the search gave them, their `rank`.
     """
     first = order[0]
     title = clean(hits[first].item.title, 80)
-    best = f'Number {first + 1} ("{title}")' if title else f"Number {first + 1}"
+    best = f'Number {hits[first].rank} ("{title}")' if title else f"Number {hits[first].rank}"
     if not pinned:
         return f"{best} is first by its cosine: nothing that the query asks for could be read with confidence."
     good = (*found[first].changes, *found[first].keeps)
@@ -108,5 +124,5 @@ def _reason(hits: Sequence[Hit], order: list[int], found: list[Evidence], pinned
     if found[first].violates:
         sentences.append(f"It falls short: {'; '.join(found[first].violates)}.")
     if len(order) > 1 and found[order[1]].violates:
-        sentences.append(f"Number {order[1] + 1} comes second: {'; '.join(found[order[1]].violates)}.")
+        sentences.append(f"Number {hits[order[1]].rank} comes second: {'; '.join(found[order[1]].violates)}.")
     return " ".join(sentences)

@@ -1,7 +1,11 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from PIL import Image
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
+from rag_lib.encoders.vocabulary import Vocabulary
 from rag_lib.errors import RagError
 from rag_lib.images import open_image
 from rag_lib.records import Evidence, Hit, Item, Query
@@ -20,13 +24,13 @@ class PixelReader:
     """Reads real pictures: the color from the pixels, stripes from their change, the category from the shape.
 
     Tall is a phone case, wide a toaster, square earbuds. Tan pixels are natural, and then the theme is leopard.
-    A query asks for what its picture shows, unless its text names something else.
+    A query asks for what its picture shows, unless its text names something else. `vocabulary`: None reads any text.
     """
 
     labels = LABELS
 
-    def __init__(self, sure=0.99):
-        self.sure = sure
+    def __init__(self, sure=0.99, vocabulary=None):
+        self.sure, self.encoder = sure, SimpleNamespace(vocabulary=vocabulary)
 
     def read_images(self, images):
         read = [self._look(open_image(image)) for image in images]
@@ -61,6 +65,14 @@ class PixelReader:
         return row
 
 
+class GuessingReader(PixelReader):
+    """Reads a toaster into every text with a word that it does not know, as models with pieces of words do."""
+
+    def read_query(self, image, text):
+        asked = super().read_query(image, text)
+        return {**asked, "category": self._certain(1)} if self.encoder.vocabulary.unknown(text) else asked
+
+
 SIZES = {"phone case": (20, 40), "toaster": (40, 20), "earbuds": (30, 30)}
 
 
@@ -93,6 +105,16 @@ def gallery(product):
         Hit(rank, 0.8 - rank / 100, Item(" ".join(look), product(*look), title=" ".join(look).title()))
         for rank, look in enumerate(looks, 1)
     ]
+
+
+@pytest.fixture
+def vocabulary():
+    """Of the labels and a few words besides."""
+    others = "a the this in with style same".split()
+    words = {*others, *" ".join(name for names in LABELS.values() for name in names).split()}
+    tokenizer = Tokenizer(models.WordLevel({word: number for number, word in enumerate(["[UNK]", *words])}, "[UNK]"))
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+    return Vocabulary(tokenizer, model="tiny", names=LABELS, others=others)
 
 
 def best(ranking):
@@ -140,7 +162,7 @@ def test_the_shortcoming_of_the_runner_up_is_named(gallery, product):
     query = Query(product("phone case", "plain", "red"), "in blue")
     ranking = PocketReranker(PixelReader()).rank(query, gallery[1:4:2])
     assert best(ranking) == "phone case plain blue"
-    assert ranking.reason.endswith("Number 1 comes second: color red, asked for blue.")
+    assert ranking.reason.endswith("Number 2 comes second: color red, asked for blue.")
 
 
 def test_a_natural_theme_pins_no_color(gallery, product):
@@ -183,6 +205,39 @@ def test_an_unsure_reading_says_probably(gallery, product):
     found = evidence(pinned, {name: row[1] for name, row in rows.items()}, LABELS)
     assert found.changes == ("probably a phone case, as asked",)
     assert found.violates == ("probably plain theme, your picture has leopard",)
+
+
+def test_the_reason_names_the_words_that_it_does_not_know(gallery, product, vocabulary):
+    reranker, picture = PocketReranker(PixelReader(vocabulary=vocabulary)), product("earbuds", "leopard", "natural")
+    known = reranker.rank(Query(picture, "phone case in this style"), gallery)
+    unknown = reranker.rank(Query(picture, "phone case in this toastr style, obviously"), gallery)
+    lack = 'The tiny model does not know "toastr" (did you mean "toaster"?) and "obviously".'
+    assert unknown.reason == f"{known.reason} {lack}"
+    assert unknown.hits == known.hits and unknown.evidence == known.evidence
+
+
+def test_what_is_read_into_an_unknown_word_is_neither_claimed_nor_ranked_by(gallery, product, vocabulary):
+    query = Query(product("earbuds", "leopard", "natural"), "bicycle in this style")
+    reader, hits = GuessingReader(vocabulary=vocabulary), [Hit(1, 0.9, gallery[2].item), Hit(2, 0.89, gallery[0].item)]
+    assert reader.labels["category"][reader.read_query(query.image, query.text)["category"].argmax()] == "toaster"
+    ranking = PocketReranker(reader).rank(query, hits)
+    assert best(ranking) == "phone case leopard natural"
+    assert set(ranking.evidence.values()) == {Evidence(keeps=("the leopard theme of your picture",))}
+    assert ranking.reason.endswith('The tiny model does not know "bicycle".')
+
+
+def test_what_known_words_name_counts_beside_unknown_ones(gallery, product, vocabulary):
+    picture = product("phone case", "plain", "red")
+    ranking = PocketReranker(GuessingReader(vocabulary=vocabulary)).rank(Query(picture, "bicycle in blue"), gallery)
+    assert best(ranking) == "phone case plain blue"
+    assert "color blue, as asked" in ranking.evidence[best(ranking)].changes
+    assert not any("toaster" in phrase for each in ranking.evidence.values() for phrase in each.changes)
+
+
+def test_words_that_are_all_unknown_keep_the_order_of_the_search(gallery, vocabulary):
+    ranking = PocketReranker(GuessingReader(vocabulary=vocabulary)).rank(Query(text="Fahrrad"), gallery)
+    assert ranking.hits == tuple(gallery) and all(found == Evidence() for found in ranking.evidence.values())
+    assert ranking.reason.endswith('could be read with confidence. The tiny model does not know "Fahrrad".')
 
 
 def test_the_title_is_data(gallery, product):

@@ -1,0 +1,157 @@
+"""The words of a model that knows a small world only: which of an instruction's it was never taught.
+
+In: an instruction; out: its unknown words, what its known ones name, and a warning in one sentence. WordPiece has
+pieces for any word, so the tokenizer alone does not tell: "tea", where "teal" begins, is an entry like any other. Known
+is a word that was taught and that the tokenizer leaves whole, and a plural of one that names something.
+"""
+
+import difflib
+import re
+import sys
+import unicodedata
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+
+JOINERS = "'’-"  # belong to a word that goes on behind them: don't, t-shirt
+ENDING = re.compile(r"['’](?:s|t|d|m|ll|re|ve)$", re.IGNORECASE)  # of it's and i'd: it carries no meaning of its own
+NEAR = 0.8  # similarity (difflib's ratio) from which a known word is suggested
+CLIPPED = 40  # letters of a word that a sentence shows; a longer one has no suggestion
+LISTED = 5  # words that a sentence lists
+
+
+class UnknownWords(UserWarning):
+    """An instruction has words that the model was never taught, so that the answer may not follow them."""
+
+
+class Vocabulary:
+    """`tokenizer`: the model's own (a `tokenizers.Tokenizer`); `model`: its name, for sentences.
+
+    `names`: attribute -> the names that the model was taught for it, of one word or more ("phone case", "tv set");
+    `others`: the words besides. What is no entry of the tokenizer does not count.
+    """
+
+    def __init__(self, tokenizer, *, model: str, names: Mapping[str, Iterable[str]], others: Iterable[str] = ()):
+        self.model, self._tokenizer, self._warned = model, tokenizer, set()
+        entries = set(tokenizer.get_vocab())
+        phrases = {attribute: {tuple(name.split()) for name in given} for attribute, given in names.items()}
+        self.names = {attribute: {p for p in given if entries.issuperset(p)} for attribute, given in phrases.items()}
+        others = entries.intersection(others)
+        self._naming = {word for given in self.names.values() for phrase in given for word in phrase} - others
+        self._known = self._naming | others
+
+    def unknown(self, text: str | None) -> list[str]:
+        """The words that mean nothing to the model, as they are written, each once. Numbers and punctuation pass."""
+        found: dict[str, str] = {}
+        for word in _words(text or ""):
+            if word.lower() not in found and not self._known.issuperset(self._pieces(word)):
+                found[word.lower()] = word
+        return list(found.values())
+
+    def named(self, text: str | None) -> set[str]:
+        """The attributes that the text names in known words: {"category", "color"} for "a red toaster, please"."""
+        pieces = [piece for word in _words(text or "") for piece in self._pieces(word)]
+        longest = max((len(phrase) for given in self.names.values() for phrase in given), default=0)
+        runs = {tuple(pieces[i : i + n]) for n in range(1, longest + 1) for i in range(len(pieces))}
+        return {attribute for attribute, given in self.names.items() if given & runs}
+
+    def lack(self, text: str | None) -> str:
+        """'The pocket model does not know "tosater" (did you mean "toaster"?)', or "" if it knows all the words."""
+        unknown = self.unknown(text)
+        shown = [f'"{_shown(word)}"{self._suggestion(word)}' for word in unknown[:LISTED]]
+        if len(unknown) > LISTED:
+            shown.append(f"{len(unknown) - LISTED} more")
+        return f"The {self.model} model does not know {_listed(shown, 'and')}" if shown else ""
+
+    def sentence(self, text: str | None) -> str:
+        """What to expect of an instruction that the model does not know wholly; "" where there is nothing to say."""
+        lack = self.lack(text)
+        if not lack:
+            wordless = bool(text and text.strip()) and not _words(text)
+            return f"The instruction has no word that the {self.model} model could follow." if wordless else ""
+        if self.named(text):
+            return f"{lack}: it may misread what it does not know, or read past it."
+        return (
+            f"{lack}, and no other word names a {_listed([*self.names], 'or')} that it knows: do not expect the answer "
+            "to follow the words."
+        )
+
+    def warn(self, text: str) -> None:
+        """Warn of an instruction once, however often it is asked, at the line outside of this package."""
+        if text not in self._warned and (sentence := self.sentence(text)):
+            warnings.warn(sentence, UnknownWords, stacklevel=_level_outside())
+            self._warned.add(text)
+
+    def _pieces(self, word: str) -> list[str]:
+        """A word as the tokenizer cuts it before it looks up entries, plurals of names in the singular."""
+        backend = self._tokenizer
+        cut = backend.pre_tokenizer.pre_tokenize_str(backend.normalizer.normalize_str(ENDING.sub("", word)))
+        return [self._singular(piece) for piece, _ in cut if _has_meaning(piece)]
+
+    def _singular(self, piece: str) -> str:
+        if piece in self._known:
+            return piece
+        singulars = [piece.removesuffix(ending) for ending in ("s", "es") if piece.endswith(ending)]
+        return next((word for word in singulars if word in self._naming), piece)
+
+    def _suggestion(self, word: str) -> str:
+        if len(word) > CLIPPED:
+            return ""
+        near = difflib.get_close_matches(word.lower(), sorted(self._naming), n=1, cutoff=NEAR)
+        return f' (did you mean "{near[0]}"?)' if near else ""
+
+
+def drawn_vocabulary(tokenizer, labels: Mapping[str, Sequence[str]]) -> Vocabulary:
+    """The pocket model's: the language that `rag_lib.training` teaches. `labels`: attribute -> names, its heads'."""
+    from rag_lib.training import language
+
+    nouns, adjectives = language.THEME_NOUNS, language.THEME_ADJECTIVES
+    synonyms = {
+        "category": _flat(language.PRODUCT_NAMES),
+        "theme": [name.removeprefix("a ") for name in (*_flat(nouns), *_flat(adjectives))],
+        "color": _flat(language.COLOR_NAMES),
+    }
+    # One word of a theme names it too (a flower, polka); one of a product's may be another thing (a table, a bank).
+    synonyms["theme"] += [word for name in synonyms["theme"] for word in name.split() if word not in language.FILLERS]
+    sentences = [phrase.format(k="", t="", a="", c="") for phrase in _flat(language.PHRASINGS)]
+    others = " ".join((*language.FILLERS, *sentences, *language.OPENINGS, *language.CLOSINGS)).split()
+    names = {attribute: {*given, *synonyms.get(attribute, ())} for attribute, given in labels.items()}
+    return Vocabulary(tokenizer, model="pocket", names=names, others=others)
+
+
+def _flat(names: Mapping[str, Iterable[str]]) -> list[str]:
+    return [name for choices in names.values() for name in choices]
+
+
+def _words(text: str) -> list[str]:
+    """Runs of anything but spaces and punctuation, those without a letter or a pictorial sign left out."""
+    runs = ("".join(run).strip(JOINERS) for inside, run in groupby(text, _belongs) if inside)
+    return [run for run in runs if _has_meaning(run)]
+
+
+def _belongs(sign: str) -> bool:
+    ascii_sign = sign.isascii() and not sign.isalnum()  # BERT's rule: all of them are punctuation
+    return sign in JOINERS or not (ascii_sign or sign.isspace() or unicodedata.category(sign)[0] in "PZ")
+
+
+def _has_meaning(run: str) -> bool:
+    """Whether there is a letter or a pictorial sign, such as an emoji."""
+    return any(unicodedata.category(sign)[0] == "L" or unicodedata.category(sign) == "So" for sign in run)
+
+
+def _listed(parts: list[str], link: str) -> str:
+    """["a", "b", "c"] -> "a, b and c" """
+    return f" {link} ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+
+
+def _shown(word: str) -> str:
+    word = "".join(sign for sign in word if sign.isprintable())
+    return word if len(word) <= CLIPPED else f"{word[:CLIPPED]}…"
+
+
+def _level_outside() -> int:
+    """`stacklevel` for the caller's `warnings.warn`: of the nearest frame that is not of this package."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith("rag_lib."):
+        frame, level = frame.f_back, level + 1
+    return level
