@@ -93,7 +93,7 @@ def test_heavy_libraries_are_imported_where_they_are_needed():
 
 def test_each_heavy_library_has_one_owner():
     assert all(below(name, "collection") for name in (*importers("pymilvus"), *importers("milvus_lite")))
-    assert all(below(name, "rerank") for name in importers("openai"))
+    assert all(below(name, "rerank") for name in (*importers("openai"), *importers("FlagEmbedding")))
     assert all(below(name, "display", "app", "typeset") for name in importers("matplotlib"))
 
 
@@ -115,9 +115,10 @@ def test_an_adapter_imports_no_other_adapter():
 
 
 def test_the_top_floor_is_imported_by_nobody_below():
+    """But by a `__main__`: it is where a command begins, above all that the command uses."""
     for name, found in IMPORTS.items():
         for what, _ in found:
-            if not below(name, "app"):
+            if not below(name, "app") and not name.endswith(".__main__"):
                 assert not below(what, "display", "app") or part(name) == part(what), f"{name} imports {what}"
             if not below(name, "run"):
                 assert not below(what, "run"), f"{name} imports {what}"

@@ -203,8 +203,13 @@ def write_instruction(
     return text + _pick(rng, CLOSINGS)
 
 
-def add_noise(rng: np.random.Generator, text: str, probability: float = 0.35) -> str:
-    """Drop, blank or add words that carry no attribute, as people's own phrasings would."""
+def add_noise(rng: np.random.Generator, text: str, probability: float = 0.35, *, mistyped: float = 0.12) -> str:
+    """Drop, blank or add words that carry no attribute, as people's own phrasings would; mistype any of the words.
+
+    `probability`, `mistyped`: shares of the texts to which the one and the other happens.
+    """
+    if rng.random() < mistyped:
+        text = _mistype(rng, text)
     if rng.random() >= probability:
         return text
     words = []
@@ -217,4 +222,18 @@ def add_noise(rng: np.random.Generator, text: str, probability: float = 0.35) ->
         if rng.random() < 0.08:
             junk = "".join(chr(97 + int(i)) for i in rng.integers(0, 26, int(rng.integers(2, 8))))
             words.append(_pick(rng, (_pick(rng, FILLERS), _pick(rng, FILLERS), "[UNK]", junk)))
+    return " ".join(words)
+
+
+def _mistype(rng: np.random.Generator, text: str) -> str:
+    """One letter of one word of five or more doubled, left out, or exchanged with the next."""
+    words = text.split()
+    long = [place for place, word in enumerate(words) if len(word) > 4]
+    if not long:
+        return text
+    place = _pick(rng, long)
+    word = words[place]
+    at = int(rng.integers(len(word) - 1))
+    one, two = word[at], word[at + 1]
+    words[place] = word[:at] + _pick(rng, (one + one + two, two, two + one)) + word[at + 2 :]
     return " ".join(words)

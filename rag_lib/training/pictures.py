@@ -29,6 +29,9 @@ from rag_lib.catalog.drawing import (
     draw_query_picture,
 )
 from rag_lib.catalog.drawn import DRAWING_VERSION
+from rag_lib.errors import RagError
+from rag_lib.paths import data_dir
+from rag_lib.training.recipe import Recipe
 
 COLOR_LABELS = (*COLORS, NATURAL)
 LABELS = {"category": CATEGORIES, "theme": THEMES, "color": COLOR_LABELS}
@@ -38,11 +41,12 @@ HERO = ("phone case", "leopard", NATURAL)
 
 @dataclass(frozen=True)
 class Spec:
-    """What one picture shows. `category` is None for a query picture, which is no product."""
+    """What one picture shows. `category` is None for a query picture, which is no product but of a `kind`."""
 
     category: str | None
     theme: str
     color: str
+    kind: str | None = None
 
 
 def is_held_out(category: str, theme: str, color: str) -> bool:
@@ -55,8 +59,7 @@ def is_held_out(category: str, theme: str, color: str) -> bool:
 COMBINATIONS = tuple((category, *look) for category in CATEGORIES for look in LOOKS)
 SEEN = tuple(combination for combination in COMBINATIONS if not is_held_out(*combination))
 HELD_OUT = tuple(combination for combination in COMBINATIONS if is_held_out(*combination))
-# Whole kinds of query pictures for the evaluation to ask with; every theme but brick has one of them.
-# `training_specs` draws from all kinds, so the weights that came from it have seen these three.
+# Whole kinds of query pictures that training never sees, for the evaluation to ask with; every theme but brick has one.
 HELD_OUT_KINDS = ("t-shirt", "floor", "gift")
 
 
@@ -83,29 +86,62 @@ class PictureSet:
     labels: np.ndarray
 
 
-def training_specs(n_products: int, n_queries: int, seed: int) -> list[Spec]:
-    """Labels for a training set: seen combinations only, natural and colored themes in the proportion 2 : 3."""
-    rng = np.random.default_rng(seed)
-    natural = [c for c in SEEN if c[2] == NATURAL]
-    colored = [c for c in SEEN if c[2] != NATURAL]
+def training_specs(
+    n_products: int,
+    n_queries: int,
+    seed: int,
+    *,
+    categories: Sequence[str] = CATEGORIES,
+    looks: Sequence[tuple[str, str]] = LOOKS,
+) -> list[Spec]:
+    """Labels for a training set: seen combinations only, natural and colored themes in the proportion 2 : 3.
+
+    `categories`, `looks`: a smaller world. Raises RagError if it holds no seen combination.
+    """
+    rng, looks = np.random.default_rng(seed), set(looks)
+    world = [c for c in SEEN if c[0] in categories and c[1:] in looks]
+    if not world:
+        raise RagError("No combination of these categories and looks is for training: give more of both.")
+    natural = [c for c in world if c[2] == NATURAL]
+    colored = [c for c in world if c[2] != NATURAL]
     specs = []
     for number in range(n_products):
-        pool = natural if number % 5 < 2 else colored
+        pool = _in_turn(number, natural, colored)
         specs.append(Spec(*pool[int(rng.integers(len(pool)))]))
+    natural = [theme for theme in NATURAL_THEMES if (theme, NATURAL) in looks]
+    colors = {theme: [color for color in COLORS if (theme, color) in looks] for theme in COLORED_THEMES}
+    colored = [theme for theme in COLORED_THEMES if colors[theme]]
     for number in range(n_queries):
-        if number % 5 < 2:
-            specs.append(Spec(None, NATURAL_THEMES[int(rng.integers(len(NATURAL_THEMES)))], NATURAL))
-        else:
-            theme = COLORED_THEMES[int(rng.integers(len(COLORED_THEMES)))]
-            specs.append(Spec(None, theme, list(COLORS)[int(rng.integers(len(COLORS)))]))
+        themes = _in_turn(number, natural, colored)
+        theme, color = themes[int(rng.integers(len(themes)))], NATURAL
+        if themes is colored:
+            color = colors[theme][int(rng.integers(len(colors[theme])))]
+        kinds = query_kinds(theme, color, held_out=False)
+        specs.append(Spec(None, theme, color, kinds[int(rng.integers(len(kinds)))]))
     return specs
+
+
+def _in_turn(number: int, natural: list, colored: list) -> list:
+    """Two of five are natural, where the world has both."""
+    return natural if natural and (number % 5 < 2 or not colored) else colored
+
+
+def training_pictures(recipe: Recipe, size: int) -> PictureSet:
+    """The pictures of a recipe, `size` x `size` pixels, drawn or found in `data/training/`."""
+    return draw_set(
+        training_specs(recipe.n_products, recipe.n_query_pictures, recipe.seed),
+        size=size,
+        seed=recipe.seed + 1,  # the catalogs and galleries of evaluation have seeds of their own
+        folder=data_dir() / "training",
+        description="draw pictures",
+    )
 
 
 def draw(spec: Spec, rng: np.random.Generator, size: int) -> np.ndarray:
     """One picture as files give it: drawn at some resolution, most often through JPEG, resized to `size`."""
     resolution = int(rng.choice([size, round(size * 1.4), size * 2], p=[0.5, 0.3, 0.2]))
     if spec.category is None:
-        pixels = draw_query_picture(rng, spec.theme, spec.color, size=resolution)
+        pixels = draw_query_picture(rng, spec.theme, spec.color, kind=spec.kind, size=resolution)
     else:
         pixels = draw_product(rng, spec.category, spec.theme, spec.color, size=resolution)
     picture = Image.fromarray(pixels)

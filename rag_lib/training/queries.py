@@ -9,10 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from rag_lib.catalog.drawing import CATEGORIES, COLORED_THEMES, COLORS, NATURAL, NATURAL_THEMES, THEMES
+from rag_lib.errors import RagError
 from rag_lib.training.language import add_noise, write_instruction
 from rag_lib.training.pictures import COLOR_LABELS, is_held_out
 
 ANY = -1  # an attribute that a query leaves open
+PATIENCE = 1000  # draws in a row that the pictures cannot show; in the whole world a few
+TOO_SMALL = "The pictures show too little to ask for: give more of them, or of fewer categories and looks."
 
 
 @dataclass(frozen=True)
@@ -34,31 +37,52 @@ class QueryBatch:
 
 
 class QuerySampler:
-    """Draws batches from labelled pictures. `labels`: (n, 3) int, as in `PictureSet`."""
+    """Draws batches from labelled pictures, of the whole drawn world or a part of it.
 
-    def __init__(self, labels: np.ndarray):
+    `labels`: (n, 3) int, as in `PictureSet`; `hard`: the share of batches from few categories and looks; `noise`:
+    whether words are dropped, blanked, added and mistyped.
+    """
+
+    def __init__(self, labels: np.ndarray, *, hard: float = 0.6, noise: bool = True):
+        self.hard, self.noise = hard, noise
         self.pictures: dict[tuple, list[int]] = {}
         for position, label in enumerate(labels.tolist()):
             self.pictures.setdefault(tuple(label), []).append(position)
+        categories, themes, colors = ({label[place] for label in self.pictures} for place in range(3))
+        self.names = {
+            "categories": [name for place, name in enumerate(CATEGORIES) if place in categories],
+            "natural": [name for name in NATURAL_THEMES if THEMES.index(name) in themes],
+            "colored": [name for name in COLORED_THEMES if THEMES.index(name) in themes],
+            "colors": [name for place, name in enumerate(COLORS) if place in colors],
+        }
+        if not self.names["categories"]:
+            raise RagError(TOO_SMALL)
 
     def batch(self, rng: np.random.Generator, size: int, max_twins: int) -> QueryBatch:
-        """`size` queries; up to `max_twins` of those that start from a product also get a twin."""
-        world = _World(rng, hard=rng.random() < 0.6)
+        """`size` queries; up to `max_twins` of those that start from a product also get a twin.
+
+        Raises RagError if the pictures show too little to ask for.
+        """
+        world, misses = _World(rng, self.names, hard=rng.random() < self.hard), 0
         sources, texts, targets, wanted, descriptions, described, starts = [], [], [], [], [], [], []
         while len(targets) < size:
             family, start, target = world.sample()
-            if is_held_out(*target) or (start[0] and is_held_out(*start)):
+            if not (self._has(start) and self._has(target)):
+                misses += 1
+                if misses == PATIENCE and not world.hard:
+                    raise RagError(TOO_SMALL)
+                if misses == PATIENCE:  # the few that were drawn have nothing to do with each other
+                    world, misses = _World(rng, self.names, hard=False), 0
                 continue
-            if _label(start) not in self.pictures or _label(target) not in self.pictures:
-                continue
+            misses = 0
             names = dict(zip(("category", "theme", "color"), target, strict=True))
-            texts.append(add_noise(rng, write_instruction(rng, family, **names)))
+            texts.append(self._write(rng, family, **names))
             sources.append(self._picture(rng, start))
             targets.append(self._picture(rng, target))
             starts.append(start)
             wanted.append(_label(target))
             family, names = world.describe(target)
-            descriptions.append(add_noise(rng, write_instruction(rng, family, **names)))
+            descriptions.append(self._write(rng, family, **names))
             described.append(_label((names.get("category"), names.get("theme"), names.get("color"))))
         twin_of = np.array([i for i, start in enumerate(starts) if start[0]], dtype=np.int64)[:max_twins]
         twins = np.array([self._picture(rng, starts[i]) for i in twin_of], dtype=np.int64)
@@ -67,30 +91,38 @@ class QuerySampler:
             twins, twin_of,
         )  # fmt: skip
 
+    def _has(self, spec) -> bool:
+        return _label(spec) in self.pictures and not (spec[0] and is_held_out(*spec))
+
     def _picture(self, rng, spec) -> int:
         choices = self.pictures[_label(spec)]
         return choices[int(rng.integers(len(choices)))]
+
+    def _write(self, rng, family: str, **names) -> str:
+        text = write_instruction(rng, family, **names)
+        return add_noise(rng, text) if self.noise else text
 
 
 class _World:
     """The categories and looks that one batch is drawn from, and the families of its queries."""
 
-    def __init__(self, rng: np.random.Generator, *, hard: bool):
+    def __init__(self, rng: np.random.Generator, names: dict[str, list[str]], *, hard: bool):
         def some(names, low, high):
-            names = list(names)
-            return list(rng.choice(names, int(rng.integers(low, high)), replace=False)) if hard else names
+            if not hard or not names:
+                return names
+            return list(rng.choice(names, min(int(rng.integers(low, high)), len(names)), replace=False))
 
-        self.rng = rng
-        self.categories = some(CATEGORIES, 3, 9)
-        self.natural = some(NATURAL_THEMES, 3, 7)
-        self.colored = some(COLORED_THEMES, 2, 6)
-        self.colors = some(COLORS, 3, 8)
+        self.rng, self.hard = rng, hard
+        self.categories = some(names["categories"], 3, 9)
+        self.natural = some(names["natural"], 3, 7)
+        self.colored = some(names["colored"], 2, 6)
+        self.colors = some(names["colors"], 3, 8)
 
     def pick(self, options) -> str:
         return str(options[int(self.rng.integers(len(options)))])
 
     def look(self) -> tuple[str, str]:
-        if self.rng.random() < 0.4:
+        if not self.colored or (self.natural and self.rng.random() < 0.4):
             return self.pick(self.natural), NATURAL
         return self.pick(self.colored), self.pick(self.colors)
 
@@ -105,7 +137,7 @@ class _World:
                 other = self.pick(self.categories)
                 if other != category:
                     return "category swap", (other, theme, color), target
-            elif dice < 0.76:
+            elif dice < 0.76 and self.colors:
                 other = self.pick(self.colors)
                 if color not in (NATURAL, other):
                     return "color edit", (category, theme, other), target

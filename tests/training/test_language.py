@@ -13,6 +13,7 @@ from rag_lib.training.language import (
     PRODUCT_NAMES,
     THEME_ADJECTIVES,
     THEME_NOUNS,
+    _mistype,
     add_noise,
     write_instruction,
 )
@@ -56,12 +57,38 @@ def test_noise_keeps_every_word_that_carries_an_attribute():
     rng = np.random.default_rng(0)
     changed = 0
     for _ in range(300):
-        noisy = add_noise(rng, "please show me a turquoise toaster with polka dots for my friend", 1.0)
+        noisy = add_noise(rng, "please show me a turquoise toaster with polka dots for my friend", 1.0, mistyped=0)
         changed += noisy != "please show me a turquoise toaster with polka dots for my friend"
         assert [word for word in noisy.split() if word in ("turquoise", "toaster", "polka", "dots")] == [
             "turquoise", "toaster", "polka", "dots",
         ]  # fmt: skip
     assert changed > 250
+
+
+def test_a_mistyped_text_differs_in_one_longer_word():
+    rng, text = np.random.default_rng(0), "find me a charger with polka dots"
+    found = set()
+    for _ in range(200):
+        mistyped = _mistype(rng, text)
+        changed = [(a, b) for a, b in zip(text.split(), mistyped.split(), strict=True) if a != b]
+        assert len(changed) == 1 and len(changed[0][0]) > 4
+        found.add((changed[0][0], len(changed[0][1]) - len(changed[0][0])))
+    assert found == {("charger", -1), ("charger", 0), ("charger", 1), ("polka", -1), ("polka", 0), ("polka", 1)}
+
+
+def test_a_text_without_longer_words_is_not_mistyped():
+    assert _mistype(np.random.default_rng(0), "a red fan") == "a red fan"
+
+
+def test_some_texts_are_mistyped_where_noise_is_added():
+    rng, text = np.random.default_rng(0), "turquoise toaster"
+    changed = sum(add_noise(rng, text, 0) != text for _ in range(1000))
+    assert 60 < changed < 200
+
+
+def test_the_tokenizer_is_the_same_every_time():
+    first, second = (train_tokenizer(1200, n_texts=2000) for _ in range(2))
+    assert first.to_str() == second.to_str()
 
 
 def test_the_tokenizer_knows_the_words_and_marks_the_empty_text():

@@ -1,158 +1,207 @@
-"""The recipe in miniature: what is held out stays out, losses are right by hand, a stopped training goes on."""
+"""Both stages in miniature: a stopped training goes on, what is saved is loaded, each part can be left out."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 import torch
 
-from rag_lib.catalog.drawing import CATEGORIES, NATURAL, THEMES
+from rag_lib.catalog.drawing import CATEGORIES
 from rag_lib.encoders import load_encoder
+from rag_lib.encoders.preprocess import normalize
 from rag_lib.errors import RagError
-from rag_lib.training import losses, train
-from rag_lib.training.pictures import (
-    COLOR_LABELS,
-    HELD_OUT,
-    HERO,
-    SEEN,
-    PictureSet,
-    Spec,
-    draw_set,
-    is_held_out,
-    labels_of,
-    training_specs,
-)
-from rag_lib.training.queries import ANY, QuerySampler
+from rag_lib.training import loop, losses, train
+from rag_lib.training.minutes import read_minutes
+from rag_lib.training.queries import QuerySampler
+from rag_lib.training.recipe import Recipe
 from rag_lib.training.tokenizer import train_tokenizer
 
-RECIPE = train.Recipe(n_products=300, n_query_pictures=150, tower_steps=3, text_steps=3, batch=12, twins=4)
 
-
-def spec_of(label):
-    category = None if label[0] == ANY else CATEGORIES[label[0]]
-    return category, THEMES[label[1]], COLOR_LABELS[label[2]]
-
-
-def test_one_combination_in_ten_is_held_out_and_the_hero_among_them():
-    assert is_held_out(*HERO) and HERO in HELD_OUT
-    assert not set(SEEN) & set(HELD_OUT) and len(SEEN) + len(HELD_OUT) == 2520
-    assert 0.07 < len(HELD_OUT) / 2520 < 0.13
-
-
-def test_training_pictures_show_no_held_out_combination():
-    specs = training_specs(3000, 1000, seed=0)
-    products = [spec for spec in specs if spec.category]
-    assert len(products) == 3000
-    assert not any(is_held_out(s.category, s.theme, s.color) for s in products)
-    assert {s.category for s in products} == set(CATEGORIES) and {s.theme for s in products} == set(THEMES)
-    assert all((s.color == NATURAL) == (THEMES.index(s.theme) < 9) for s in specs)
-
-
-def test_batches_pair_what_the_instruction_says():
-    labels = labels_of(training_specs(6000, 2000, seed=0))
-    batch = QuerySampler(labels).batch(np.random.default_rng(3), 64, 16)
-    assert (labels[batch.targets] == batch.wanted).all()
-    assert not any(is_held_out(*spec_of(row)) for row in batch.wanted)
-    assert (labels[batch.twins] == labels[batch.sources[batch.twin_of]]).all()
-    named = batch.described != ANY
-    assert (batch.described == batch.wanted)[named].all() and named[:, 0].all()
-    differ = (labels[batch.sources] != batch.wanted).any(axis=1)
-    assert differ.all()  # every composed query asks for another thing than its picture
-
-
-def test_contrastive_loss_by_hand():
-    queries = torch.tensor([[1.0, 0.0]])
-    candidates = torch.tensor([[0.6, 0.8], [0.8, 0.6], [1.0, 0.0], [1.0, 0.0]])
-    shown = torch.tensor([[0, 0, 0], [1, 0, 0], [0, 0, 0], [ANY, 0, 0]])
-    loss, hit = losses.contrastive(
-        queries, candidates, torch.tensor([0]), wanted=torch.tensor([[0, 0, 0]]), shown=shown, scale=torch.tensor(1.0)
-    )
-    # Candidate 2 answers the query too and 3 is no product: only 1 is a negative.
-    assert loss.item() == pytest.approx(-np.log(np.exp(0.6) / (np.exp(0.6) + np.exp(0.8))), abs=1e-5)
-    assert hit.item() == 0
-    loss, hit = losses.contrastive(
-        queries,
-        candidates,
-        torch.tensor([1]),
-        wanted=torch.tensor([[1, ANY, ANY]]),
-        shown=shown,
-        scale=torch.tensor(9.0),
-    )
-    assert hit.item() == 0  # candidate 2 is now a negative, and nearer
-
-
-def test_attribute_loss_leaves_out_what_is_unknown():
-    logits = (torch.tensor([[2.0, 0.0], [0.0, 9.0]]), torch.zeros(2, 4))
-    labels = torch.tensor([[0, ANY], [ANY, ANY]])
-    assert losses.attributes(logits, labels).item() == pytest.approx(np.log(1 + np.exp(-2)), abs=1e-5)
-
-
-def test_drawing_is_done_once_and_goes_on_after_a_stop(tmp_path, monkeypatch):
-    monkeypatch.setattr("rag_lib.training.pictures.SHARD", 4)
-    specs = [Spec("toaster", "leopard", NATURAL), Spec(None, "dots", "red")] * 5
-    options = dict(size=32, seed=1, folder=tmp_path, description="draw")
-    first = draw_set(specs, **options)
-    shards = sorted(tmp_path.rglob("*.npy"))
-    assert first.images.shape == (10, 32, 32, 3) and len(shards) == 3
-    kept = shards[0].stat().st_mtime_ns
-    shards[1].unlink()
-    again = draw_set(specs, **options)
-    assert (again.images == first.images).all()
-    assert shards[0].stat().st_mtime_ns == kept
-
-
-@pytest.fixture(scope="module")
-def world():
-    specs = training_specs(RECIPE.n_products, RECIPE.n_query_pictures, seed=0)
-    rng = np.random.default_rng(0)
-    pictures = PictureSet(rng.integers(0, 255, (len(specs), 128, 128, 3), dtype=np.uint8), labels_of(specs))
-    tokenizer = train_tokenizer(1200, n_texts=2000)
-    tokenizer.enable_padding()
-    return pictures, tokenizer
-
-
-def run_all(world, folder, recipe=RECIPE):
-    pictures, tokenizer = world
-    folder.mkdir(exist_ok=True)
-    model, heads = train.new_model(tokenizer.get_vocab_size(), recipe.seed)
-    train.train_tower(model, heads, pictures, recipe, folder)
-    log = train.train_text(model, heads, pictures, tokenizer, recipe, folder)
-    return model, heads, tokenizer, log
-
-
-def test_a_stopped_training_goes_on_to_the_same_weights(world, tmp_path, monkeypatch):
-    whole, *_ = run_all(world, tmp_path / "whole")
-    steps = iter(range(2))
-    sampler = QuerySampler.batch
+def test_a_stopped_training_goes_on_to_the_same_weights(miniature, tmp_path, monkeypatch):
+    whole = miniature.train(tmp_path / "whole")
+    steps, batch = iter(range(2)), QuerySampler.batch
 
     def stop_at_the_third(self, *arguments):
         next(steps)  # StopIteration stands for a kill
-        return sampler(self, *arguments)
+        return batch(self, *arguments)
 
-    monkeypatch.setattr(train, "SAVE_EVERY", 1)
+    monkeypatch.setattr(loop, "SAVE_EVERY", 1)
     monkeypatch.setattr(QuerySampler, "batch", stop_at_the_third)
     with pytest.raises(StopIteration):
-        run_all(world, tmp_path / "stopped")
-    monkeypatch.setattr(QuerySampler, "batch", sampler)
-    resumed, *_ = run_all(world, tmp_path / "stopped")
-    for (name, a), b in zip(whole.state_dict().items(), resumed.state_dict().values(), strict=True):
+        miniature.train(tmp_path / "stopped")
+    monkeypatch.setattr(QuerySampler, "batch", batch)
+    resumed = miniature.train(tmp_path / "stopped")
+    for (name, a), b in zip(whole.model.state_dict().items(), resumed.model.state_dict().values(), strict=True):
         assert torch.allclose(a, b, atol=1e-6), name
+    assert resumed.log == whole.log
 
 
-def test_what_is_saved_is_what_is_loaded(world, tmp_path):
-    model, heads, tokenizer, log = run_all(world, tmp_path)
-    assert {"step", "loss", "composed", "text", "image"} == set(log[-1])
-    train.save_pocket(tmp_path / "weights", model, heads, tokenizer, RECIPE)
+def test_a_finished_training_is_not_made_again(miniature, tmp_path, monkeypatch):
+    first = miniature.train(tmp_path)
+    monkeypatch.setattr(torch.Tensor, "backward", None)
+    again = miniature.train(tmp_path)
+    assert again.log == first.log
+    assert torch.equal(again.model.visual_proj.weight, first.model.visual_proj.weight)
+
+
+def test_minutes_are_kept_when_a_training_goes_on_and_begin_anew_with_it(miniature, tmp_path):
+    miniature.train(tmp_path)
+    (tmp_path / "minutes.json").write_text(json.dumps({"tower": 50, "text": 40, "patch tokens": 3}))
+    (tmp_path / "text.pt").unlink()
+    miniature.train(tmp_path)
+    found = read_minutes(tmp_path)
+    assert found["tower"] == 50 and found["text"] < 10 and found["patch tokens"] >= 3
+
+
+def test_checkpoints_of_another_recipe_are_refused(miniature, tmp_path):
+    miniature.train(tmp_path)
+    with pytest.raises(RagError, match="tower.pt belongs to another recipe: give another --out"):
+        miniature.train(tmp_path, dataclasses.replace(miniature.recipe, learning_rate=1e-4))
+
+
+def test_a_checkpoint_knows_its_vocabulary(miniature, tmp_path):
+    found = miniature.train(tmp_path)
+    other = train_tokenizer(miniature.tokenizer.get_vocab_size(), n_texts=2000, seed=1)
+    with pytest.raises(RagError, match="text.pt belongs to another"):
+        train.train_text(found.model, found.heads, miniature.pictures, other, miniature.recipe, tmp_path)
+
+
+def test_a_checkpoint_from_before_a_part_could_be_left_out_had_that_part(miniature, tmp_path):
+    first = miniature.train(tmp_path)
+    state = torch.load(tmp_path / "tower.pt", weights_only=True)
+    del state["recipe"]["muon"]
+    torch.save(state, tmp_path / "tower.pt")
+    assert miniature.train(tmp_path).log == first.log
+
+
+def test_what_is_saved_is_what_is_loaded(miniature, tmp_path):
+    found, tokenizer = miniature.train(tmp_path), miniature.tokenizer
+    assert found.log["text"][-1].keys() == {"step", "loss", "composed", "text", "image"}
+    train.save_pocket(tmp_path / "weights", found.model, found.heads, tokenizer, miniature.recipe)
     encoder = load_encoder("pocket", weights=tmp_path / "weights")
     ids = torch.tensor([tokenizer.encode("a leopard toaster").ids])
     with torch.inference_mode():
-        expected = model(ids, torch.ones_like(ids))[0].numpy()
+        expected = found.model(ids, torch.ones_like(ids))[0].numpy()
     assert encoder.encode_query(text="a leopard toaster") @ expected > 0.999
-    assert encoder.model.config == dataclasses.replace(model.config)
+    assert encoder.model.config == found.model.config
     assert encoder.reader().labels["category"] == list(CATEGORIES)
 
 
-def test_checkpoints_of_another_recipe_are_refused(world, tmp_path):
-    run_all(world, tmp_path)
-    with pytest.raises(RagError, match="tower.pt belongs to another recipe: give another --out"):
-        run_all(world, tmp_path, dataclasses.replace(RECIPE, learning_rate=1e-4))
+@pytest.mark.parametrize(("steps", "rows", "every"), [(3, 3, 1), (90, 30, 3), (200, 34, 6), (350, 35, 10)])
+def test_a_short_stage_has_a_curve_too(tmp_path, monkeypatch, steps, rows, every):
+    monkeypatch.setattr(loop, "LOG_EVERY", 10)
+    weight = torch.nn.Linear(2, 2)
+
+    def step(rng):
+        return weight(torch.ones(1, 2)).square().sum(), {"share": 1.0}
+
+    recipe = Recipe(learning_rate=1e-2)
+    log = loop.optimize("some", step, [*weight.parameters()], weight, steps, recipe, tmp_path, modules=[weight])
+    assert len(log) == rows and log[0]["step"] == every and log[-1]["step"] == steps
+    assert log[-1]["loss"] < log[0]["loss"]
+
+
+@pytest.mark.parametrize(("steps", "warm"), [(5000, 60), (2400, 60), (600, 60), (100, 10), (5, 1)])
+def test_the_learning_rate_rises_over_sixty_steps_or_a_tenth_of_a_short_stage(tmp_path, monkeypatch, steps, warm):
+    weight, rates = torch.nn.Linear(2, 2), []
+
+    class Enough(Exception):
+        pass
+
+    def note(optimizer, *_):
+        rates.append(optimizer.param_groups[0]["lr"])
+
+    def step(rng):
+        if len(rates) > warm:
+            raise Enough
+        return weight(torch.ones(1, 2)).sum(), {}
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", note)
+    with pytest.raises(Enough):
+        parameters = [*weight.parameters()]
+        loop.optimize("some", step, parameters, weight, steps, Recipe(muon=False), tmp_path, modules=[weight])
+    assert rates[0] == pytest.approx(1e-3 / warm, rel=0.01)
+    assert int(np.argmax(rates)) == warm - 1
+
+
+@pytest.mark.parametrize("name", ["tower_steps", "batch", "twins", "n_products"])
+def test_a_recipe_of_nothing_is_refused(name):
+    with pytest.raises(RagError, match=f"The recipe's {name} is 0; it must be at least 1."):
+        Recipe(**{name: 0})
+
+
+@pytest.mark.parametrize("augment", [True, False])
+def test_the_tower_sees_pictures_as_they_are_or_augmented(miniature, tmp_path, monkeypatch, augment):
+    seen, image_tokens = [], train.VisualizedBGE.image_tokens
+
+    def note(model, pixels):
+        seen.append(pixels)
+        return image_tokens(model, pixels)
+
+    monkeypatch.setattr(train.VisualizedBGE, "image_tokens", note)
+    miniature.train(tmp_path, dataclasses.replace(miniature.recipe, augment=augment))
+    plain = normalize(torch.from_numpy(miniature.pictures.images)).flatten(1)
+    reflected = normalize(torch.from_numpy(miniature.pictures.images[:, :, ::-1].copy())).flatten(1)
+    rows = torch.cat(seen).flatten(1)
+    nearest = torch.minimum(torch.cdist(rows, plain).min(1).values, torch.cdist(rows, reflected).min(1).values)
+    assert ((nearest < 0.1).all()) == (not augment)
+
+
+@pytest.fixture
+def text_stage(miniature, tmp_path, monkeypatch):
+    """One step of the text stage with a changed recipe: what the losses were asked, what they gave, the log."""
+
+    def run(**changed):
+        asked, given, words = [], [], []
+        contrastive, batch = losses.contrastive, QuerySampler.batch
+
+        def note(*arguments, **options):
+            asked.append(options)
+            given.append(contrastive(*arguments, **options))
+            return given[-1]
+
+        def read(self, *arguments):
+            words.append(self)
+            return batch(self, *arguments)
+
+        monkeypatch.setattr(losses, "contrastive", note)
+        monkeypatch.setattr(QuerySampler, "batch", read)
+        recipe = dataclasses.replace(miniature.recipe, tower_steps=1, text_steps=1, **changed)
+        found = miniature.train(tmp_path / "run", recipe)
+        return asked, [loss.item() for loss, _ in given], found.log["text"][0]["loss"], words[0]
+
+    return run
+
+
+@pytest.mark.parametrize("weight", [0.4, 0.0])
+def test_single_weight_weighs_the_losses_of_a_text_and_a_picture_alone(text_stage, weight):
+    _, given, loss, _ = text_stage(single_weight=weight, attribute_weight=0.0)
+    assert loss == pytest.approx(given[0] + weight * (given[1] + given[2]), abs=1e-3)
+
+
+def test_attribute_weight_weighs_the_attributes(text_stage):
+    _, given, loss, _ = text_stage(single_weight=0.0, attribute_weight=0.3)
+    assert loss > given[0] + 0.3 * 3  # three attributes, each about the logarithm of its names
+
+
+@pytest.mark.parametrize("mask", [True, False])
+def test_mask_answers_reaches_the_losses(text_stage, mask):
+    asked, *_ = text_stage(mask_answers=mask)
+    assert [options["mask_answers"] for options in asked] == [mask] * 3
+
+
+def test_hard_batches_and_word_noise_reach_the_batches(text_stage):
+    *_, sampler = text_stage(hard_batches=0.25, word_noise=False)
+    assert (sampler.hard, sampler.noise) == (0.25, False)
+
+
+def test_without_muon_adamw_trains_all(miniature, tmp_path, monkeypatch):
+    monkeypatch.delattr(torch.optim, "Muon")
+    with pytest.raises(RagError, match="Training needs torch 2.9 or newer for its optimizer Muon"):
+        miniature.train(tmp_path / "with")
+    recipe = dataclasses.replace(miniature.recipe, muon=False)
+    fresh, _ = train.new_model(miniature.tokenizer.get_vocab_size(), recipe.seed, miniature.config)
+    found = miniature.train(tmp_path / "without", recipe)
+    block = "tower.blocks.0.attn.proj.weight"
+    assert not torch.equal(found.model.state_dict()[block], fresh.state_dict()[block])
