@@ -30,7 +30,7 @@ help:  ## This list
 
 setup: $(STAMP)  ## Make .venv with the locked packages (minutes and about 7 GB, once)
 
-run: setup  ## Run notebooks 01-04 with the offline edition; results in runs/offline/index.html
+run: setup  ## Run the numbered notebooks with the offline edition; results in runs/offline/index.html
 	$(BIN)/python -m rag_lib.run --edition $(EDITION) --out $(OUT)
 
 lab: setup  ## Open the notebooks in JupyterLab

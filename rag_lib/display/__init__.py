@@ -1,9 +1,19 @@
-"""What notebooks and the app show: galleries, a query with its results, the winner with its reason, a map.
+"""What notebooks and the app show: galleries, a query with its results, the winner with its reason, a map, charts.
 
 In: records (Item, Hit, Query, Ranking, Catalog) and, for the map, embeddings. Out: a `Picture`, which a notebook shows
 as the last expression of a cell: at most 900 pixels wide and as JPEG, so that notebooks with their outputs stay small.
+A report or a training's log becomes a matplotlib figure.
 """
 
+from rag_lib.display.answers import show_examples, show_failures
+from rag_lib.display.curves import learning_curves
+from rag_lib.display.measures import (
+    difference_points,
+    permutation_histograms,
+    recall_bars,
+    split_points,
+    weight_sweep,
+)
 from rag_lib.display.pictures import (
     AMBER,
     GREEN,
@@ -34,8 +44,16 @@ __all__ = [
     "Picture",
     "best",
     "catalog_sheet",
+    "difference_points",
     "embedding_map",
     "gallery",
+    "learning_curves",
+    "permutation_histograms",
+    "recall_bars",
     "show",
+    "show_examples",
+    "show_failures",
     "show_results",
+    "split_points",
+    "weight_sweep",
 ]

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rag_lib.encoders import Encoder
+from rag_lib.encoders.cache import EmbeddingCache
 from rag_lib.errors import RagError
 from rag_lib.evaluation.drawn import BENCHMARK_VERSION, Benchmark
 from rag_lib.evaluation.measures import Qrels, Run, rank
@@ -39,12 +40,18 @@ def ways_of(family: str) -> tuple[str, ...]:
     return WAYS if family in COMPOSED else (family,)
 
 
-def ask(encoder: Encoder, benchmark: Benchmark, *, galleries: Sequence[str] = GALLERIES) -> Iterator[Asked]:
-    """Embed all pictures and queries once, then rank every gallery."""
+def ask(
+    encoder: Encoder,
+    benchmark: Benchmark,
+    *,
+    galleries: Sequence[str] = GALLERIES,
+    cache: EmbeddingCache | None = None,
+) -> Iterator[Asked]:
+    """Embed all pictures and queries once, then rank every gallery. `cache`: of the pictures, for a second run."""
     plan = benchmark.plan
     ids = sorted({image_id for gallery in galleries for image_id in plan.galleries[gallery]})
     place = {image_id: row for row, image_id in enumerate(ids)}
-    encoded = encoder.encode_images([benchmark.path(image_id) for image_id in ids])
+    encoded = encoder.encode_images([benchmark.path(image_id) for image_id in ids], cache=cache)
     for path, reason in encoded.skipped:
         raise RagError(f"The benchmark's picture '{path.name}' is damaged ({reason}): delete it, it is drawn again.")
     vectors = _query_vectors(encoder, benchmark, encoded.vectors, place)

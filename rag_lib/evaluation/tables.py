@@ -23,8 +23,8 @@ def tables(made: Report) -> str:
     return "\n\n".join([*parts, LEGEND])
 
 
-def meter_table(made: Report, gallery: str) -> str:
-    """Recall@1 by way of asking; `LEGEND` explains the columns."""
+def meter_table(made: Report, gallery: str, *, splits: bool = True) -> str:
+    """Recall@1 by way of asking; `LEGEND` explains the columns. `splits`: also the rows below each family."""
     head = [f"{gallery}: Recall@1", "n", "asked", "95%", "image", "text", "avg", "p", "worn", "kept", "image", "avg"]
     cells = {(r["own"], r["family"], r["split"], r["way"]): r for r in made.rows if r["gallery"] == gallery}
     sure = {(c["family"], c["split"]): c for c in made.compared if (c["gallery"], c["own"]) == (gallery, "excluded")}
@@ -35,6 +35,8 @@ def meter_table(made: Report, gallery: str) -> str:
 
     lines = []
     for family, split, way in _places(made, gallery):
+        if split != WHOLE and not splits:
+            continue
         row = cells["excluded", family, split, way]
         figures = row["measures"]["Recall@1"]
         halves = ("image only", "text only", "average") if way == "composed" else ("", "", "")
@@ -46,7 +48,7 @@ def meter_table(made: Report, gallery: str) -> str:
                 f"{figures['mean']:.2f}",
                 f"{figures['low']:.2f}-{figures['high']:.2f}",
                 *(mean("excluded", family, split, half) for half in halves),
-                _p(p["p"]) if p else "",
+                p_text(p["p"]) if p else "",
                 mean("excluded", family, split, "worn"),
                 mean("kept", family, split, way),
                 mean("kept", family, split, halves[0]),
@@ -93,7 +95,8 @@ def markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     return "\n".join(map(line, [head, rule, *lines]))
 
 
-def _p(value: float) -> str:
+def p_text(value: float) -> str:
+    """A p-value in three digits; "<.001" below that."""
     return "<.001" if value < 0.001 else f"{value:.3f}"
 
 

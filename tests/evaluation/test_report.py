@@ -13,7 +13,7 @@ from rag_lib.evaluation.measures import MEASURES
 from rag_lib.evaluation.meter import OWN, WAYS, ask
 from rag_lib.evaluation.plan import COMPOSED, FAMILIES, GALLERIES
 from rag_lib.evaluation.report import ALL, against, as_json, groups, report
-from rag_lib.evaluation.tables import against_table, markdown, tables
+from rag_lib.evaluation.tables import against_table, markdown, meter_table, tables
 
 NAMES = (*CATEGORIES, *THEMES, *COLORS, NATURAL)
 WORLD = dict(
@@ -48,7 +48,7 @@ class Oracle:
             row[NAMES.index(name)] = 1
         return row / np.linalg.norm(row)
 
-    def encode_images(self, paths):
+    def encode_images(self, paths, *, cache=None):
         return SimpleNamespace(
             vectors=np.stack([self.vector(self.plan.pictures[path.stem].shown) for path in paths]), skipped=()
         )
@@ -161,13 +161,33 @@ def test_the_json_says_everything_and_the_tables_fit(made):
     assert text.count("| theme transfer ") == 4 and text.startswith("| standard: Recall@1 ")
 
 
+def test_a_table_without_splits_has_a_row_for_each_family(made):
+    short, whole = (
+        [line.split() for line in meter_table(made, "standard", splits=splits).splitlines()[2:]]
+        for splits in (False, True)
+    )
+    assert short == [line for line in whole if line[1] != "-"]
+    assert len(short) == 1 + len(FAMILIES) < len(whole)
+
+
+def test_the_pictures_embeddings_are_kept_when_there_is_a_cache(benchmark):
+    class Remembering(Oracle):
+        def encode_images(self, paths, *, cache=None):
+            self.cache = cache
+            return super().encode_images(paths)
+
+    model, cache = Remembering(benchmark.plan), object()
+    next(ask(model, benchmark, cache=cache))
+    assert model.cache is cache
+
+
 def test_a_markdown_table_by_hand():
     assert markdown(["a", "n"], [["bcd", "1"], ["e", "23"]]) == "| a   |  n |\n| --- | -: |\n| bcd |  1 |\n| e   | 23 |"
 
 
 def test_a_damaged_picture_is_named(benchmark):
     class Half(Oracle):
-        def encode_images(self, paths):
+        def encode_images(self, paths, *, cache=None):
             return SimpleNamespace(vectors=None, skipped=[(paths[0], "it is truncated")])
 
     with pytest.raises(RagError, match=r"picture '.*jpg' is damaged \(it is truncated\): delete it, it is drawn again"):
