@@ -380,6 +380,17 @@ def test_ids_tell_what_damage_took_so_that_it_can_be_mended(tmp_path, victim):
         assert [ids(collection.search(vector, limit=1))[0] for vector in vectors] == [i.image_id for i in items]
 
 
+def test_half_an_index_that_a_killed_process_left_is_built_anew(tmp_path):
+    items, vectors = make_items(20), unit_rows(20)
+    with Collection(tmp_path / "a.db", "items", dim=DIM) as collection:
+        collection.upsert(items, vectors)
+        collection.search(vectors[0])  # waits until the index is there
+    (file,) = (tmp_path / "a.db").rglob("*.idx")
+    file.write_bytes(file.read_bytes()[:100])
+    with Collection(tmp_path / "a.db", "items", dim=DIM) as collection:
+        assert [ids(collection.search(vector, limit=1))[0] for vector in vectors] == [i.image_id for i in items]
+
+
 def test_damage_that_milvus_sees_is_told_with_the_remedy(tmp_path):
     with Collection(tmp_path / "a.db", "items", dim=DIM) as collection:
         collection.upsert(make_items(3), unit_rows(3))

@@ -1,5 +1,6 @@
 """The store: items and their vectors in a Milvus collection, local or on a server. The only room with pymilvus."""
 
-from rag_lib.collection.milvus import Collection, MilvusError
+from rag_lib.collection.calls import MilvusError
+from rag_lib.collection.milvus import Collection
 
 __all__ = ["Collection", "MilvusError"]

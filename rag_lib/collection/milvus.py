@@ -6,12 +6,10 @@ A damaged local folder can open with rows missing and without an error. So whoev
 `outdated()` what to upsert, which also mends damage; a stored count would not tell which rows are gone.
 """
 
-import logging
 import os
-import re
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Collection as Ids
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from tqdm.auto import tqdm
 
 from rag_lib import paths
 from rag_lib.collection import lite
+from rag_lib.collection.calls import MilvusError, checked, connect, shown
 from rag_lib.collection.filters import Where, filter_expression
 from rag_lib.collection.rows import COLUMNS, schema, to_item, to_row
 from rag_lib.errors import RagError
@@ -30,10 +29,6 @@ MAX_LIMIT = 16_384  # Milvus's own bound on the hits of one search
 CONNECT_S, CALL_S = 5, 60  # time limits, seconds
 OUTPUT = [*(name for name in COLUMNS if name != "vector"), "$meta"]
 STRONG = {"consistency_level": "Strong"}  # a server's default does not show the latest writes at once
-
-
-class MilvusError(RagError):
-    """What Milvus itself refused; the message ends with its reason."""
 
 
 class Collection:
@@ -74,10 +69,10 @@ class Collection:
             else:
                 address, wait, channel = str(uri), CONNECT_S, {}
                 token = token or os.environ.get("MILVUS_TOKEN", "")
-                self.uri = _shown(address)
-            self._client = _connect(address, token, wait, self.uri, channel)
+                self.uri = shown(address)
+            self._client = connect(address, token, wait, self.uri, channel)
             resources.callback(self._client.close)
-            self.dim = self._prepare(dim, index or ("FLAT" if local else "AUTOINDEX"))
+            self.dim = self._prepare(dim, index or ("FLAT" if local else "AUTOINDEX"), mend=local)
         except BaseException as exc:
             self.close()
             if local and isinstance(exc, MilvusError):
@@ -184,15 +179,18 @@ class Collection:
         return f"Collection({self.uri!r}, {self.name!r}, dim={self.dim}{', closed' * (self._client is None)})"
 
     def _call(self, method: str, **options: Any) -> Any:
-        return _checked(getattr(self.client, method), self.name, timeout=CALL_S, **options)
+        return checked(getattr(self.client, method), self.name, timeout=CALL_S, **options)
 
     def _rows(self, fields: list[str]) -> Iterator[dict[str, Any]]:
         iterator = self._call("query_iterator", batch_size=4_096, output_fields=fields, **STRONG)
-        while rows := _checked(iterator.next):
+        while rows := checked(iterator.next):
             yield from rows
 
-    def _prepare(self, dim: int | None, index: str) -> int:
-        """Make the collection if it is missing, check it if not, load it. -> its dimension."""
+    def _prepare(self, dim: int | None, index: str, *, mend: bool) -> int:
+        """Make the collection if it is missing, check it if not, load it. -> its dimension.
+
+        `mend`: build an index anew that cannot be read.
+        """
         if not self._call("has_collection"):
             if dim is None:
                 raise RagError(f"{self.uri} holds no collection {self.name!r}: give dim to make it.")
@@ -207,41 +205,19 @@ class Collection:
                 f"use another name, or delete it with Collection(uri, name).drop()."
             )
         if not self._call("list_indexes"):  # new, or its maker was stopped before this line
-            params = self.client.prepare_index_params()
-            params.add_index("vector", index_type=index, metric_type="COSINE")
-            self._call("create_index", index_params=params)
-        self._call("load_collection")  # a reopened collection is released
+            self._build(index)
+        try:
+            self._call("load_collection")  # a reopened collection is released
+        except MilvusError:
+            if not mend:
+                raise
+            # A process that was killed while it wrote the index left half a file. The rows beside it are whole.
+            self._call("drop_index", index_name="vector")
+            self._build(index)
+            self._call("load_collection")
         return stored
 
-
-def _shown(uri: str) -> str:
-    """A server's uri as messages name it: without user, password and path."""
-    match = re.fullmatch(r"(https?://)(?:[^/@]*@)?([^/@?#]+)(?:[/?#].*)?", uri)
-    if not match:
-        raise RagError("The milvus_uri is neither a local path that ends in .db nor http(s)://host:port.")
-    return match[1] + match[2]
-
-
-def _connect(address: str, token: str, wait: float, shown: str, channel: dict[str, Any]) -> Any:
-    from pymilvus import MilvusClient
-
-    # Its errors come as exceptions; the copies that it logs, with tracebacks, would fill a notebook.
-    logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
-    try:
-        return MilvusClient(address, token=token, timeout=wait, dedicated=True, grpc_options=channel)
-    except Exception as exc:  # of many kinds; none of their texts is shown, because they can hold the credentials
-        if "auth" in str(exc).lower():
-            raise RagError(f"Milvus at {shown} refused the credentials: set MILVUS_TOKEN.") from None
-        raise RagError(f"No Milvus server answers at {shown}: start it, or give a local .db path instead.") from None
-
-
-def _checked(function: Callable, *args: Any, **options: Any) -> Any:
-    """Call Milvus; its errors become one short RagError."""
-    from pymilvus.exceptions import MilvusException
-
-    try:
-        return function(*args, **options)
-    except MilvusException as exc:
-        lines = (line.strip() for line in str(exc.message).splitlines())
-        reason = "; ".join(line for line in lines if line.strip("^"))[:300]
-        raise MilvusError(f"Milvus refused {function.__name__}: {reason}") from None
+    def _build(self, index: str) -> None:
+        params = self.client.prepare_index_params()
+        params.add_index("vector", index_type=index, metric_type="COSINE")
+        self._call("create_index", index_params=params)

@@ -1,0 +1,49 @@
+"""Calls of pymilvus: how a server is named and reached, and what becomes of Milvus's errors.
+
+In: a uri, or a function of the client; out: what it returns, or one RagError of a sentence.
+"""
+
+import logging
+import re
+from collections.abc import Callable
+from typing import Any
+
+from rag_lib.errors import RagError
+
+
+class MilvusError(RagError):
+    """What Milvus itself refused; the message ends with its reason."""
+
+
+def shown(uri: str) -> str:
+    """A server's uri as messages name it: without user, password and path."""
+    match = re.fullmatch(r"(https?://)(?:[^/@]*@)?([^/@?#]+)(?:[/?#].*)?", uri)
+    if not match:
+        raise RagError("The milvus_uri is neither a local path that ends in .db nor http(s)://host:port.")
+    return match[1] + match[2]
+
+
+def connect(address: str, token: str, wait: float, place: str, channel: dict[str, Any]) -> Any:
+    """A `MilvusClient`. `wait`: seconds; `place`: how messages name the address; `channel`: options for gRPC."""
+    from pymilvus import MilvusClient
+
+    # Its errors come as exceptions; the copies that it logs, with tracebacks, would fill a notebook.
+    logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
+    try:
+        return MilvusClient(address, token=token, timeout=wait, dedicated=True, grpc_options=channel)
+    except Exception as exc:  # of many kinds; none of their texts is shown, because they can hold the credentials
+        if "auth" in str(exc).lower():
+            raise RagError(f"Milvus at {place} refused the credentials: set MILVUS_TOKEN.") from None
+        raise RagError(f"No Milvus server answers at {place}: start it, or give a local .db path instead.") from None
+
+
+def checked(function: Callable, *args: Any, **options: Any) -> Any:
+    """Call Milvus; its errors become one short RagError."""
+    from pymilvus.exceptions import MilvusException
+
+    try:
+        return function(*args, **options)
+    except MilvusException as exc:
+        lines = (line.strip() for line in str(exc.message).splitlines())
+        reason = "; ".join(line for line in lines if line.strip("^"))[:300]
+        raise MilvusError(f"Milvus refused {function.__name__}: {reason}") from None
