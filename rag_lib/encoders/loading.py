@@ -68,7 +68,7 @@ def load_pocket(folder: Path, *, device: str, dtype) -> PocketEncoder:
             "or train anew with `make train`."
         )
     try:
-        model, heads, tokenizer, digest = _read_pocket(folder)
+        model, heads, tokenizer, digest = read_pocket(folder)
         fingerprint = _fingerprint(digest, tokenizer, dtype)
         vocabulary = None if _is_fine_tuned(folder) else drawn_vocabulary(tokenizer.backend_tokenizer, heads.labels)
     except RagError:
@@ -90,7 +90,7 @@ def _is_fine_tuned(folder: Path) -> bool:
     return "fine_tuned" in json.loads((folder / "config.json").read_text(encoding="utf-8"))
 
 
-def _read_pocket(folder: Path) -> tuple:
+def read_pocket(folder: Path) -> tuple:
     """The model, its heads, its tokenizer, and the sha256 of the weights; whatever damaged files raise."""
     from safetensors.torch import load_file
     from transformers import PreTrainedTokenizerFast
@@ -117,8 +117,8 @@ def _read_pocket(folder: Path) -> tuple:
 
 def load_official(name: str, weights: str | Path | None, *, device: str, dtype) -> ComposedEncoder:
     """Load an official checkpoint strictly: a key too many, too few or of another shape is an error."""
-    path = _find_checkpoint(name, weights)
-    changes = _read_sizes(name, path.parent)
+    path = find_checkpoint(name, weights)
+    changes = read_sizes(name, path.parent)
     checkpoint = read_checkpoint(path)
     config = dataclasses.replace(CONFIGS[name], text_args=CONFIGS[name].text_args | changes)
     try:
@@ -133,7 +133,7 @@ def load_official(name: str, weights: str | Path | None, *, device: str, dtype) 
         ) from None
     load_checkpoint(model, checkpoint.tensors)
     checkpoint.keep()
-    tokenizer = _load_tokenizer(name, path.parent, model.text_model.config.vocab_size)
+    tokenizer = load_tokenizer(name, path.parent, model.text_model.config.vocab_size)
     fingerprint = _fingerprint(checkpoint.digest, tokenizer, dtype) + _mark(changes)
     return ComposedEncoder(model, tokenizer, name=name, fingerprint=fingerprint, device=device, dtype=dtype)
 
@@ -155,7 +155,7 @@ def _mark(changes: dict) -> str:
     return f"c{_short_hash(changes)}" if changes else ""
 
 
-def _find_checkpoint(name: str, weights: str | Path | None) -> Path:
+def find_checkpoint(name: str, weights: str | Path | None) -> Path:
     official = CHECKPOINTS[name]
     path = data_dir() / "weights" / name if weights is None else resolve(weights)
     if path.is_file():
@@ -176,7 +176,7 @@ def _find_checkpoint(name: str, weights: str | Path | None) -> Path:
     raise RagError(f"There are no weights at {str(weights)!r}: give the checkpoint {official.name} or its folder.")
 
 
-def _read_sizes(name: str, folder: Path) -> dict:
+def read_sizes(name: str, folder: Path) -> dict:
     """What config.json in the checkpoint's folder, the text model's own, says otherwise than the official sizes."""
     path = folder / "config.json"
     if not path.is_file():
@@ -206,7 +206,7 @@ def _official_sizes(name: str) -> dict:
     return kind(**CONFIGS[name].text_args).to_dict()
 
 
-def _load_tokenizer(name: str, folder: Path, vocabulary: int):
+def load_tokenizer(name: str, folder: Path, vocabulary: int):
     """The tokenizer in the folder, or the hub's; `vocabulary`: how many ids the model has."""
     from transformers import AutoTokenizer
 

@@ -85,18 +85,18 @@ def load_trainable(name: str, weights: str | Path | None = None) -> Trainable:
     if name == "pocket":
         folder = resolve(weights) if weights else loading.POCKET_FOLDER
         loading.load_pocket(folder, device="cpu", dtype=torch.float32)  # says what is wrong with the folder
-        model, _, tokenizer, digest = loading._read_pocket(folder)
+        model, _, tokenizer, digest = loading.read_pocket(folder)
         return Trainable(name, model, tokenizer, folder, digest)
     if name not in loading.CHECKPOINTS:
         known = ("pocket", *loading.CHECKPOINTS)
         raise RagError(f"{name!r} cannot be trained here; {', '.join(known)} can.{did_you_mean(name, known)}")
-    path = loading._find_checkpoint(name, weights)
+    path = loading.find_checkpoint(name, weights)
     checkpoint = read_checkpoint(path)
-    changes = loading._read_sizes(name, path.parent)
+    changes = loading.read_sizes(name, path.parent)
     model = build_empty(dataclasses.replace(CONFIGS[name], text_args=CONFIGS[name].text_args | changes))
     load_checkpoint(model, checkpoint.tensors)
     checkpoint.keep()
-    tokenizer = loading._load_tokenizer(name, path.parent, model.text_model.config.vocab_size)
+    tokenizer = loading.load_tokenizer(name, path.parent, model.text_model.config.vocab_size)
     return Trainable(name, model, tokenizer, path, checkpoint.digest)
 
 
