@@ -1,8 +1,8 @@
 """The words of a model that knows a small world only: which of an instruction's it was never taught.
 
-In: an instruction; out: its unknown words, what its known ones name, and a warning in one sentence. WordPiece has
-pieces for any word, so the tokenizer alone does not tell: "tea", where "teal" begins, is an entry like any other. Known
-is a word that was taught and that the tokenizer leaves whole, and a plural of one that names something.
+In: an instruction; out: its unknown words, the labels that its known ones name, and a warning in one sentence.
+WordPiece has pieces for any word, so the tokenizer alone does not tell: "tea", where "teal" begins, is an entry like
+any other. Known is a word that was taught and that the tokenizer leaves whole, and a plural of one that names a thing.
 """
 
 import difflib
@@ -19,6 +19,8 @@ NEAR = 0.8  # similarity (difflib's ratio) from which a known word is suggested
 CLIPPED = 40  # letters of a word that a sentence shows; a longer one has no suggestion
 LISTED = 5  # words that a sentence lists
 
+Names = Mapping[str, Iterable[str]]
+
 
 class UnknownWords(UserWarning):
     """An instruction has words that the model was never taught, so that the answer may not follow them."""
@@ -27,17 +29,22 @@ class UnknownWords(UserWarning):
 class Vocabulary:
     """`tokenizer`: the model's own (a `tokenizers.Tokenizer`); `model`: its name, for sentences.
 
-    `names`: attribute -> the names that the model was taught for it, of one word or more ("phone case", "tv set");
-    `others`: the words besides. What is no entry of the tokenizer does not count.
+    `names`: attribute -> what the model was taught for it, of one word or more ("phone case", "tv set") -> the labels
+    that it can mean; `others`: the words besides. What is no entry of the tokenizer does not count.
     """
 
-    def __init__(self, tokenizer, *, model: str, names: Mapping[str, Iterable[str]], others: Iterable[str] = ()):
+    def __init__(self, tokenizer, *, model: str, names: Mapping[str, Names], others: Iterable[str] = ()):
         self.model, self._tokenizer, self._warned = model, tokenizer, set()
         entries = set(tokenizer.get_vocab())
-        phrases = {attribute: {tuple(name.split()) for name in given} for attribute, given in names.items()}
-        self.names = {attribute: {p for p in given if entries.issuperset(p)} for attribute, given in phrases.items()}
         others = entries.intersection(others)
-        self._naming = {word for given in self.names.values() for phrase in given for word in phrase} - others
+        self.attributes = tuple(names)
+        self._labels: dict[tuple[str, ...], dict[str, set[str]]] = {}  # words -> attribute -> labels
+        for attribute, given in names.items():
+            for name, labels in given.items():
+                if entries.issuperset(words := tuple(name.split())):
+                    self._labels.setdefault(words, {})[attribute] = set(labels)
+        self._longest = max(map(len, self._labels), default=0)
+        self._naming = {word for words in self._labels for word in words} - others
         self._known = self._naming | others
 
     def unknown(self, text: str | None) -> list[str]:
@@ -48,12 +55,15 @@ class Vocabulary:
                 found[word.lower()] = word
         return list(found.values())
 
-    def named(self, text: str | None) -> set[str]:
-        """The attributes that the text names in known words: {"category", "color"} for "a red toaster, please"."""
-        pieces = [piece for word in _words(text or "") for piece in self._pieces(word)]
-        longest = max((len(phrase) for given in self.names.values() for phrase in given), default=0)
-        runs = {tuple(pieces[i : i + n]) for n in range(1, longest + 1) for i in range(len(pieces))}
-        return {attribute for attribute, given in self.names.items() if given & runs}
+    def named(self, text: str | None) -> dict[str, set[str]]:
+        """The labels that the text names in known words, by attribute, more than one where it leaves that open:
+        {"category": {"toaster"}, "theme": {"leopard", "giraffe"}} for "a toaster with spots".
+        """
+        return self._read([piece for word in _words(text or "") for piece in self._pieces(word)])
+
+    def meant(self, text: str | None) -> dict[str, set[str]]:
+        """The same, and an unknown word counts as the only name that is one slip of the fingers away."""
+        return self._read([self._mended(piece) for word in _words(text or "") for piece in self._pieces(word)])
 
     def lack(self, text: str | None) -> str:
         """'The pocket model does not know "tosater" (did you mean "toaster"?)', or "" if it knows all the words."""
@@ -72,8 +82,8 @@ class Vocabulary:
         if self.named(text):
             return f"{lack}: it may misread what it does not know, or read past it."
         return (
-            f"{lack}, and no other word names a {_listed([*self.names], 'or')} that it knows: do not expect the answer "
-            "to follow the words."
+            f"{lack}, and no other word names a {_listed([*self.attributes], 'or')} that it knows: do not expect the "
+            "answer to follow the words."
         )
 
     def warn(self, text: str) -> None:
@@ -87,6 +97,26 @@ class Vocabulary:
         backend = self._tokenizer
         cut = backend.pre_tokenizer.pre_tokenize_str(backend.normalizer.normalize_str(ENDING.sub("", word)))
         return [self._singular(piece) for piece, _ in cut if _has_meaning(piece)]
+
+    def _read(self, pieces: list[str]) -> dict[str, set[str]]:
+        """Labels by attribute; the longest names first, since wavy lines are no stripes."""
+        found: dict[str, list[set[str]]] = {}
+        place = 0
+        while place < len(pieces):
+            lengths = range(min(self._longest, len(pieces) - place), 0, -1)
+            length = next((n for n in lengths if tuple(pieces[place : place + n]) in self._labels), 0)
+            for attribute, labels in self._labels.get(tuple(pieces[place : place + length]), {}).items():
+                found.setdefault(attribute, []).append(labels)
+            place += max(1, length)
+        return {name: set.intersection(*some) or set.union(*some) for name, some in found.items()}
+
+    def _mended(self, piece: str) -> str:
+        if piece in self._known:
+            return piece
+        long = [name for name in self._naming if len(name) > 4]  # of a shorter one too little is left
+        near = [name for name in long if _slipped(piece, name)]
+        near = near or [name for name in long if _slipped(piece.removesuffix("s"), name)]
+        return near[0] if len(near) == 1 else piece
 
     def _singular(self, piece: str) -> str:
         if piece in self._known:
@@ -106,17 +136,29 @@ def drawn_vocabulary(tokenizer, labels: Mapping[str, Sequence[str]]) -> Vocabula
     from rag_lib.training import language
 
     nouns, adjectives = language.THEME_NOUNS, language.THEME_ADJECTIVES
-    synonyms = {
-        "category": _flat(language.PRODUCT_NAMES),
-        "theme": [name.removeprefix("a ") for name in (*_flat(nouns), *_flat(adjectives))],
-        "color": _flat(language.COLOR_NAMES),
+    themes = {label: {n.removeprefix("a ") for n in (*nouns[label], *adjectives[label])} for label in nouns}
+    synonyms = {"category": language.PRODUCT_NAMES, "theme": themes, "color": language.COLOR_NAMES}
+    names = {
+        attribute: _by_name({label: {label, *synonyms.get(attribute, {}).get(label, ())} for label in given})
+        for attribute, given in labels.items()
     }
     # One word of a theme names it too (a flower, polka); one of a product's may be another thing (a table, a bank).
-    synonyms["theme"] += [word for name in synonyms["theme"] for word in name.split() if word not in language.FILLERS]
+    naming = language.ATTRIBUTE_WORDS.difference(language.FILLERS)
+    words = {label: {word for name in given for word in name.split()} for label, given in themes.items()}
+    parts = {word: given for word, given in _by_name(words).items() if word in naming}
+    names["theme"] = parts | names["theme"]
     sentences = [phrase.format(k="", t="", a="", c="") for phrase in _flat(language.PHRASINGS)]
     others = " ".join((*language.FILLERS, *sentences, *language.OPENINGS, *language.CLOSINGS)).split()
-    names = {attribute: {*given, *synonyms.get(attribute, ())} for attribute, given in labels.items()}
     return Vocabulary(tokenizer, model="pocket", names=names, others=others)
+
+
+def _by_name(names: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
+    """label -> names, turned around."""
+    found: dict[str, set[str]] = {}
+    for label, given in names.items():
+        for name in given:
+            found.setdefault(name, set()).add(label)
+    return found
 
 
 def _flat(names: Mapping[str, Iterable[str]]) -> list[str]:
@@ -127,6 +169,16 @@ def _words(text: str) -> list[str]:
     """Runs of anything but spaces and punctuation, those without a letter or a pictorial sign left out."""
     runs = ("".join(run).strip(JOINERS) for inside, run in groupby(text, _belongs) if inside)
     return [run for run in runs if _has_meaning(run)]
+
+
+def _slipped(word: str, name: str) -> bool:
+    """Whether one letter is missing, doubled, wrong, or exchanged with its neighbor (Damerau 1964)."""
+    start = next((n for n, (a, b) in enumerate(zip(word, name, strict=False)) if a != b), min(len(word), len(name)))
+    word, name = word[start:], name[start:]
+    end = next((n for n, (a, b) in enumerate(zip(word[::-1], name[::-1], strict=False)) if a != b), None)
+    end = min(len(word), len(name)) if end is None else end
+    word, name = word[: len(word) - end], name[: len(name) - end]
+    return max(len(word), len(name)) < 2 or (len(word) == 2 and word == name[::-1])
 
 
 def _belongs(sign: str) -> bool:

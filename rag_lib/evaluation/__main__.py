@@ -27,6 +27,8 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--out", help="a JSON file for all figures")
     drawn = parser.add_argument_group("the drawn benchmark")
     drawn.add_argument("--runs", help="a folder for the runs and qrels as TREC files")
+    drawn.add_argument("--reranker", help="a reranker's name: is its order better, and what it explains true?")
+    drawn.add_argument("--sample", type=int, help="rerank only so many queries of each family and gallery")
     drawn.add_argument("--against", help="a folder that --runs filled for another model: compare with it")
     cir = parser.add_argument_group("CIRR, FashionIQ, CIRCO")
     cir.add_argument("--data", help="the folder of the data set, in its official layout")
@@ -53,7 +55,7 @@ def measure_cir(arguments: argparse.Namespace) -> dict:
     from rag_lib.evaluation.cir import BENCHMARKS, cir_table, evaluate_cir
 
     name = arguments.benchmark
-    _refuse(arguments, "runs", "against")
+    _refuse(arguments, "runs", "against", "reranker", "sample")
     if name not in BENCHMARKS:
         known = ("drawn", *BENCHMARKS)
         raise RagError(f"Unknown benchmark {name!r}.{did_you_mean(name, known)} Known: {', '.join(known)}.")
@@ -82,12 +84,16 @@ def measure_drawn(arguments: argparse.Namespace) -> dict:
     from rag_lib.evaluation.meter import ask
     from rag_lib.evaluation.report import against, as_json, report
     from rag_lib.evaluation.tables import against_table, tables
+    from rag_lib.rerank import load_reranker
 
     _refuse(arguments, "data", "gallery", "allow_missing", "submission")
     split = arguments.split or "test"
     make_plan(split)  # an unknown split ends here
     # Another split, or another version of it, has other queries under the same ids.
     questions = f"drawn-{BENCHMARK_VERSION}-{split}"
+    if arguments.sample is not None and (arguments.sample < 1 or not arguments.reranker):
+        raise RagError("--sample says how many queries of each family --reranker gets: at least 1.")
+    reranker = load_reranker(arguments.reranker) if arguments.reranker else None
     theirs = arguments.against and Path(arguments.against, questions)
     if theirs and not theirs.is_dir():
         raise RagError(
@@ -107,10 +113,26 @@ def measure_drawn(arguments: argparse.Namespace) -> dict:
         "fingerprint": encoder.fingerprint,
     }
     document = as_json(made, about)
+    if reranker:
+        document["reranking"] = _rerank(answers, reranker, benchmark, arguments.sample)
     if theirs:
         document["against"] = against(answers, theirs)
         print("\n" + against_table(document["against"]))
     return document
+
+
+def _rerank(answers, reranker, benchmark, sample: int | None) -> dict:
+    """The safety gate: print its tables and its verdict, return both."""
+    from rag_lib.evaluation.reranking import TOP, gate, questions, rerank_all
+    from rag_lib.evaluation.tables import gate_tables
+    from rag_lib.rerank import cost
+
+    of_one, n = cost(reranker, TOP), sum(1 for _ in questions(answers, sample))
+    if of_one.calls:
+        print(f"\n{n:,} queries, each {of_one}.", flush=True)
+    found = gate(rerank_all(answers, reranker, benchmark, sample=sample), benchmark)
+    print("\n" + gate_tables(found))
+    return {"reranker": reranker.name, "top": TOP, **vars(found)}
 
 
 def _refuse(arguments: argparse.Namespace, *names: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rag_lib.evaluation.measures import MEASURES
 from rag_lib.evaluation.plan import COMPOSED, FAMILIES, GALLERIES
 from rag_lib.evaluation.report import ALL, WHOLE, Report
+from rag_lib.evaluation.reranking import TOP, Gate
 
 SPLITS = (WHOLE, "edit", "asks for", "combination", "phrasing", "picture kind")  # in this order below each family
 
@@ -81,6 +82,35 @@ def against_table(rows: Sequence[dict]) -> str:
         for row in rows
     ]
     return markdown(["Recall@1 of composed queries, this minus that", "n", "difference", "95%", "p"], lines)
+
+
+def gate_tables(found: Gate) -> str:
+    """What `reranking.gate` found, its verdict below."""
+    lines = [
+        [
+            f"{row['gallery']}: {row['family']}",
+            str(row["n"]),
+            f"{row['within']:.3f}",
+            f"{row['retrieved']:.3f}",
+            f"{row['reranked']:.3f}",
+            str(row["mended"]),
+            str(row["spoiled"]),
+            f"{row['difference']:+.3f}",
+            f"{row['low']:+.3f} to {row['high']:+.3f}",
+            p_text(row["p"]),
+        ]
+        for row in found.rows
+    ]
+    head = ["Recall@1", "n", f"within {TOP}", "retrieved", "reranked", "mended", "spoiled", "lift", "95%", "p"]
+    shares = [
+        [f"{row['attribute']}, {row['combination']}", str(row["n"]), f"{row['right']:.3f}"]
+        for row in found.explained
+        if row["n"]
+    ]
+    parts = [markdown(head, lines)]
+    if shares:
+        parts.append(markdown(["attributes named in the evidence, by combination", "n", "right"], shares))
+    return "\n\n".join([*parts, found.verdict])
 
 
 def markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

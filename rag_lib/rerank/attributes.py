@@ -6,7 +6,7 @@ A reading is attribute -> (names,) for one thing, attribute -> (n, names) for ma
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ PINNED = 0.3  # confidence from which a query counts as asking for an attribute 
 PRODUCT = 0.92  # confidence from which a picture shows a product; the reader has no name for a zebra or a sea
 SURE = 0.6  # probability from which a label is said without "probably"
 _NATURAL = "natural"  # the color of themes such as leopard, which leave no color to choose
+_DOUBT = 0.05  # share of an even reading that is mixed into a certain one: words and pictures can be misread
 _FLOOR = 1e-3  # of an agreement, so that one misread attribute cannot decide everything
 
 
@@ -68,6 +69,42 @@ def wishes(
         probability = float(asked[attribute][best])
         found.append(Wish(attribute, label, probability, weight, "text" if by_text else "image"))
     return found
+
+
+def composed(
+    asked: Reading, labels: Labels, *, pictured: Reading | None, meant: Mapping[str, Collection[str]]
+) -> dict[str, np.ndarray]:
+    """What the query asks for: what the words name takes the place of what the picture shows, the rest is kept.
+
+    `asked`: the model's own reading of the whole query, `pictured`: of its picture, `meant`: attribute -> the labels
+    that the words name. The model's reading stays where this rule does not reach: where the words name nothing (they
+    may say it in a way that only the model understands) or leave a choice, for the product where the picture shows
+    none, and for the color where a new theme brings its own or one has to be chosen.
+    """
+    found = dict(asked)
+    if not meant:
+        return found
+    for attribute, names in labels.items():
+        said = meant.get(attribute, ())
+        if said:
+            if len(said) > 1:
+                continue
+            (label,) = said
+            reading = np.eye(len(names))[list(names).index(label)]
+        elif pictured is None or (attribute == "category" and confidence(pictured[attribute]) < PRODUCT):
+            continue
+        elif attribute == "color" and "theme" in meant and _NATURAL in names and _natural(asked, pictured, names):
+            continue
+        else:
+            reading = pictured[attribute]
+        found[attribute] = (1 - _DOUBT) * np.asarray(reading, np.float64) + _DOUBT / len(names)
+    return found
+
+
+def _natural(asked: Reading, pictured: Reading, names: Sequence[str]) -> bool:
+    """Whether one of the two themes has natural colors: then the picture's color is not the one to keep."""
+    place = list(names).index(_NATURAL)
+    return max(float(asked["color"][place]), float(pictured["color"][place])) > 0.5
 
 
 def agreement(asked: Reading, shown: Reading, pinned: Sequence[Wish]) -> np.ndarray:

@@ -78,7 +78,8 @@ def test_it_knows_and_understands_what_it_was_taught(encoder, family):
         text = write_instruction(rng, family, **wanted)
         phrasing = " ".join(PHRASINGS[family])
         assert encoder.unknown_words(text) == [], text
-        assert encoder.vocabulary.named(text) >= {a for slot, a in SLOTS.items() if slot in phrasing}, text
+        slots = {attribute for slot, attribute in SLOTS.items() if slot in phrasing}
+        assert encoder.vocabulary.named(text) == {attribute: {wanted[attribute]} for attribute in slots}, text
 
 
 def test_phrasings_that_were_held_out_have_words_that_it_does_not_know(encoder):
@@ -120,16 +121,36 @@ def test_unknown_words(encoder, text, unknown):
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("red phone cases with polka dots", {"category", "theme", "color"}),
-        ("a plain finish on it", {"theme"}),
-        ("something nice", set()),
-        ("a table", set()),  # known of table lamps only
-        ("cover it with dots", {"theme"}),  # no phone cover
-        ("", set()),
+        ("red phone cases with polka dots", {"category": {"phone case"}, "theme": {"dots"}, "color": {"red"}}),
+        ("a plain finish on it", {"theme": {"plain"}}),
+        ("a nice finish", {"theme": {"plain", "wood", "marble"}}),
+        ("wavy lines, no zebra crossing", {"theme": {"waves", "zebra"}}),  # two names that exclude each other
+        ("a fridge, I mean a refrigerator", {"category": {"refrigerator"}}),
+        ("something nice", {}),
+        ("a table", {}),  # known of table lamps only
+        ("cover it with dots", {"theme": {"dots"}}),  # no phone cover
+        ("cover it with dtos", {}),
+        ("", {}),
     ],
 )
 def test_what_a_text_names(encoder, text, named):
     assert encoder.vocabulary.named(text) == named
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("a toastr in geren", {"category": {"toaster"}, "color": {"green"}}),  # a letter missing, two exchanged
+        ("bleu camreas", {"category": {"camera"}}),  # four letters are too few to guess
+        ("with strpes", {"theme": {"stripes"}}),
+        ("paint it white", {"color": {"white"}}),  # not plain
+        ("a toaster in blue", {"category": {"toaster"}, "color": {"blue"}}),
+        ("a bicycle", {}),
+        (None, {}),
+    ],
+)
+def test_a_word_that_is_one_slip_away_is_understood(encoder, text, meant):
+    assert encoder.vocabulary.meant(text) == meant
 
 
 def test_plurals_of_its_products_are_read_as_it_knows_them(encoder):

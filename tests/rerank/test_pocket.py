@@ -9,7 +9,7 @@ from rag_lib.encoders.vocabulary import Vocabulary
 from rag_lib.errors import RagError
 from rag_lib.images import open_image
 from rag_lib.records import Evidence, Hit, Item, Query
-from rag_lib.rerank.attributes import agreement, confidence, evidence, wishes
+from rag_lib.rerank.attributes import agreement, composed, confidence, evidence, wishes
 from rag_lib.rerank.pocket import PocketReranker
 
 LABELS = {
@@ -114,7 +114,8 @@ def vocabulary():
     words = {*others, *" ".join(name for names in LABELS.values() for name in names).split()}
     tokenizer = Tokenizer(models.WordLevel({word: number for number, word in enumerate(["[UNK]", *words])}, "[UNK]"))
     tokenizer.normalizer, tokenizer.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
-    return Vocabulary(tokenizer, model="tiny", names=LABELS, others=others)
+    names = {attribute: {name: {name} for name in names} for attribute, names in LABELS.items()}
+    return Vocabulary(tokenizer, model="tiny", names=names, others=others)
 
 
 def best(ranking):
@@ -213,7 +214,7 @@ def test_the_reason_names_the_words_that_it_does_not_know(gallery, product, voca
     unknown = reranker.rank(Query(picture, "phone case in this toastr style, obviously"), gallery)
     lack = 'The tiny model does not know "toastr" (did you mean "toaster"?) and "obviously".'
     assert unknown.reason == f"{known.reason} {lack}"
-    assert unknown.hits == known.hits and unknown.evidence == known.evidence
+    assert unknown.best == known.best and unknown.evidence == known.evidence
 
 
 def test_what_is_read_into_an_unknown_word_is_neither_claimed_nor_ranked_by(gallery, product, vocabulary):
@@ -260,3 +261,57 @@ def test_confidence_and_agreement_by_hand():
     assert [(wish.attribute, wish.label, wish.source) for wish in pinned] == [("category", "phone case", "text")]
     shown = {name: np.array([[0.5, 0.25, 0.25], [0, 1, 0], [1, 0, 0]]) for name in LABELS}
     assert agreement(asked, shown, pinned) == pytest.approx([np.log(0.5), np.log(1e-3), 0])
+
+
+def certain(**labels):
+    return {name: np.eye(3)[names.index(labels[name])] * 0.997 + 0.001 for name, names in LABELS.items()}
+
+
+def read(reading):
+    return tuple(names[int(np.argmax(reading[name]))] for name, names in LABELS.items())
+
+
+STRIPED = certain(category="toaster", theme="stripes", color="red")
+LEOPARD = certain(category="toaster", theme="leopard", color="natural")
+MISREAD = certain(category="phone case", theme="plain", color="blue")  # by the model, of the whole query
+
+
+@pytest.mark.parametrize(
+    ("pictured", "meant", "wanted"),
+    [
+        (STRIPED, {"color": {"blue"}}, ("toaster", "stripes", "blue")),
+        (STRIPED, {"category": {"earbuds"}}, ("earbuds", "stripes", "red")),
+        (STRIPED, {"theme": {"plain"}, "color": {"blue"}}, ("toaster", "plain", "blue")),
+        (STRIPED, {}, ("phone case", "plain", "blue")),  # nothing is named: the model may understand more
+        (STRIPED, {"category": {"earbuds", "toaster"}}, ("phone case", "stripes", "red")),  # a choice: the model's
+        (LEOPARD, {"theme": {"stripes"}}, ("toaster", "stripes", "blue")),  # natural colors are nobody's to keep
+        (None, {"category": {"earbuds"}}, ("earbuds", "plain", "blue")),
+    ],
+)
+def test_words_replace_what_they_name_and_the_rest_is_kept_of_the_picture(pictured, meant, wanted):
+    found = composed(MISREAD, LABELS, pictured=pictured, meant=meant)
+    assert read(found) == wanted
+    for reading in found.values():
+        assert reading.sum() == pytest.approx(1) and reading.min() > 0
+
+
+def test_a_picture_of_no_product_gives_no_category():
+    unclear = {**STRIPED, "category": np.full(3, 1 / 3)}
+    assert read(composed(MISREAD, LABELS, pictured=unclear, meant={"color": {"red"}})) == (
+        "phone case",
+        "stripes",
+        "red",
+    )
+
+
+def test_a_new_theme_with_natural_colors_brings_them():
+    asked = certain(category="toaster", theme="leopard", color="natural")
+    found = composed(asked, LABELS, pictured=STRIPED, meant={"theme": {"leopard"}})
+    assert read(found) == ("toaster", "leopard", "natural")
+
+
+def test_a_picture_alone_is_ranked_by_its_cosine_and_still_explained(gallery, product):
+    query = Query(product("phone case", "plain", "blue"), None)
+    ranking = PocketReranker(PixelReader(), weight=1).rank(query, gallery)
+    assert ranking.hits == tuple(gallery)
+    assert "color red, your picture has blue" in ranking.evidence["phone case plain red"].violates
