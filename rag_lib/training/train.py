@@ -48,10 +48,22 @@ def train_tower(model: VisualizedBGE, heads: AttributeHeads, pictures: PictureSe
     )
 
 
-def train_text(model: VisualizedBGE, heads: AttributeHeads, pictures: PictureSet, tokenizer, recipe: Recipe, folder):
-    """Stage 2. Returns the log: losses and in-batch accuracies, at most 50 steps apart."""
-    with timed(folder, "patch tokens"):
-        tokens = _patch_tokens(model, pictures, recipe)
+def train_text(
+    model: VisualizedBGE,
+    heads: AttributeHeads,
+    pictures: PictureSet,
+    tokenizer,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    tokens: torch.Tensor | None = None,
+) -> list[dict]:
+    """Stage 2. `tokens`: of `patch_tokens`, if they are there. Returns the log: losses and in-batch accuracies, at most
+    50 steps apart.
+    """
+    if tokens is None:
+        with timed(folder, "patch tokens"):
+            tokens = patch_tokens(model, pictures, recipe)
     with torch.no_grad():
         model.visual_proj.weight.mul_(1 / tokens[:1000].float().std())  # bring the tokens to the words' scale
     shown_by = torch.from_numpy(pictures.labels)
@@ -143,7 +155,7 @@ def new_model(vocab_size: int, seed: int, config: VisualizedBGEConfig = POCKET) 
     return model, AttributeHeads(model.visual_proj.in_features, model.dim, LABELS)
 
 
-def _patch_tokens(model: VisualizedBGE, pictures: PictureSet, recipe: Recipe) -> torch.Tensor:
+def patch_tokens(model: VisualizedBGE, pictures: PictureSet, recipe: Recipe) -> torch.Tensor:
     """(n, N, d_v) bfloat16 patch tokens of all pictures, half of them augmented if the recipe does that."""
     from tqdm.auto import tqdm
 
