@@ -62,8 +62,12 @@ def open_index(
 
     Prints a line for each picture that had to be skipped. `cache`: see `update_index`.
     """
-    collection = Collection(milvus_uri, collection_name(catalog, encoder), dim=encoder.dim, root=catalog.root)
+    where = {"name": collection_name(catalog, encoder), "dim": encoder.dim, "root": catalog.root}
+    collection = Collection(milvus_uri, **where)
     try:
+        if collection.needs_rebuild:  # its vectors are in the embedding cache
+            collection.drop()
+            collection = Collection(milvus_uri, **where)
         for path, reason in update_index(collection, catalog, encoder, progress=progress, cache=cache).skipped:
             print(f"skipped {path.name}: {reason}")
     except BaseException:

@@ -9,6 +9,7 @@ from PIL import Image
 from rag_lib.catalog import load_folder, query_picture
 from rag_lib.catalog.drawing import draw_product
 from rag_lib.collection import Collection
+from rag_lib.collection.rows import schema
 from rag_lib.encoders import load_encoder
 from rag_lib.errors import RagError
 from rag_lib.images import content_id
@@ -185,3 +186,19 @@ def test_query_pictures_go_by_name_or_path(folder):
     assert query_picture(catalog, "") is None
     with pytest.raises(RagError, match="no query picture 'owll'.*Did you mean 'owl'"):
         query_picture(catalog, "owll")
+
+
+def test_a_collection_that_an_earlier_version_made_is_made_anew_without_embedding_again(
+    folder, encoder, tmp_path, monkeypatch
+):
+    whole = schema
+    monkeypatch.setattr("rag_lib.collection.opening.schema", lambda dim, full: whole(dim, full=False))
+    with open_(folder, encoder, tmp_path) as old:
+        assert old.needs_rebuild and old.count() == 3
+    monkeypatch.undo()
+    monkeypatch.setenv("RAG_HOME", str(tmp_path))
+    monkeypatch.setattr(encoder, "embed_images", None)  # the vectors are in the embedding cache
+    with open_(folder, encoder, tmp_path) as collection:
+        assert not collection.needs_rebuild and collection.count() == 3
+        vector = encoder.encode_query(folder / "lamp.jpg")
+        assert collection.search(vector, limit=1, text="camera")[0].item.path == folder / "camera.jpg"

@@ -10,16 +10,20 @@ from typing import Any
 
 from rag_lib.errors import RagError
 
+CONNECT_S, CALL_S = 5, 60  # time limits, seconds
+
 
 class MilvusError(RagError):
     """What Milvus itself refused; the message ends with its reason."""
 
 
 def shown(uri: str) -> str:
-    """A server's uri as messages name it: without user, password and path."""
-    match = re.fullmatch(r"(https?://)(?:[^/@]*@)?([^/@?#]+)(?:[/?#].*)?", uri)
+    """A server's uri as messages name it: without user and password."""
+    match = re.fullmatch(r"(https?://)(?:[^/@]*@)?([^/@?#]+(?:/\w+)?)/?", uri)
     if not match:
-        raise RagError("The milvus_uri is neither a local path that ends in .db nor http(s)://host:port.")
+        raise RagError(
+            "The milvus_uri is neither a local path that ends in .db nor http(s)://host:port or .../database."
+        )
     return match[1] + match[2]
 
 
@@ -32,7 +36,7 @@ def connect(address: str, token: str, wait: float, place: str, channel: dict[str
     try:
         return MilvusClient(address, token=token, timeout=wait, dedicated=True, grpc_options=channel)
     except Exception as exc:  # of many kinds; none of their texts is shown, because they can hold the credentials
-        if "auth" in str(exc).lower():
+        if "auth" in f"{exc} {exc.__cause__} {exc.__context__}".lower():  # gRPC's reason is in its own exception
             raise RagError(f"Milvus at {place} refused the credentials: set MILVUS_TOKEN.") from None
         raise RagError(f"No Milvus server answers at {place}: start it, or give a local .db path instead.") from None
 
