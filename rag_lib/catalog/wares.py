@@ -122,10 +122,9 @@ def plan(seed: int, count: int = COUNT) -> tuple[tuple[Picture, ...], tuple[Pict
         number = numbers[category, theme, color]
         slug = "-".join((category, theme, color)).replace(" ", "-")
         low, high, names = _GOODS[category]
-        name, phrase = names[rng.integers(len(names))], rng.choice(_PHRASES[theme])
+        title = write_title(rng, category, theme, color)
         if index < 2:
-            name, phrase = names[index], _PHRASES[theme][0]
-        title = f"{phrase.format(color.capitalize())} {name}"
+            title = f"{_PHRASES[theme][0]} {names[index]}"
         price = round(float(low + (high - low) * rng.beta(1.6, 2.6)), 0) + float(rng.choice([-0.01, -0.05, 0.49]))
         values = {"title": title, "price": round(price, 2), "category": category, "theme": theme, "color": color}
         products.append(Picture(index, f"products/{slug}-{number}.jpg", None, values))
@@ -135,6 +134,20 @@ def plan(seed: int, count: int = COUNT) -> tuple[tuple[Picture, ...], tuple[Pict
         for k, (name, (theme, color, kind, title)) in enumerate(_QUERIES.items())
     ]
     return tuple(products), tuple(queries)
+
+
+def write_title(rng: np.random.Generator, category: str, theme: str, color: str) -> str:
+    """A title as the shop writes it, with what pictures show and what they do not: "Red Dotted Two-Slice Toaster"."""
+    names, phrases = _GOODS[category][2], _PHRASES[theme]
+    name, phrase = names[rng.integers(len(names))], rng.choice(phrases)
+    return f"{phrase.format(color.capitalize())} {name}"
+
+
+def special_names(category: str) -> tuple[str, ...]:
+    """What titles end with and pictures do not show: ("Two-Slice Toaster", "Toaster with Bun Warmer")."""
+    names = _GOODS[category][2]
+    plain = {min(names, key=len), *(name for name in names if any(other.endswith(f" {name}") for other in names))}
+    return tuple(name for name in names if name not in plain)
 
 
 def _combinations(rng: np.random.Generator, count: int) -> list[tuple[str, str, str]]:

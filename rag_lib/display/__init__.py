@@ -2,7 +2,7 @@
 
 In: records (Item, Hit, Query, Ranking, Catalog) and, for the map, embeddings. Out: a `Picture`, which a notebook shows
 as the last expression of a cell: at most 900 pixels wide and as JPEG, so that notebooks with their outputs stay small.
-A report or a training's log becomes a matplotlib figure.
+A report, a training's log or several rankings become a matplotlib figure.
 """
 
 from rag_lib.display.answers import show_examples, show_failures
@@ -11,6 +11,7 @@ from rag_lib.display.measures import (
     difference_points,
     permutation_histograms,
     recall_bars,
+    slide_lines,
     split_points,
     weight_sweep,
 )
@@ -29,7 +30,9 @@ from rag_lib.display.pictures import (
     gallery,
     show,
     show_results,
+    show_rows,
 )
+from rag_lib.display.places import place_lines
 from rag_lib.display.projection import embedding_map
 
 __all__ = [
@@ -49,11 +52,14 @@ __all__ = [
     "gallery",
     "learning_curves",
     "permutation_histograms",
+    "place_lines",
     "recall_bars",
     "show",
     "show_examples",
     "show_failures",
     "show_results",
+    "show_rows",
+    "slide_lines",
     "split_points",
     "weight_sweep",
 ]

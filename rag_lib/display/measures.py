@@ -154,6 +154,27 @@ def weight_sweep(
     return figure
 
 
+def slide_lines(words: Sequence[float], figures: Mapping[str, Mapping[str, Sequence[float]]]) -> "Figure":
+    """A panel a family: shares at every position of the slider between the picture and the words.
+
+    `figures`: family -> name of a share -> (len(words),) means; the first is drawn as the main one.
+    """
+    figure, panels = chart(3.4, len(figures))
+    styles = ((BLUE, "o-", 2.2), (SKY, "--", 1.6), (ORANGE, "--", 1.6))
+    for axes, (family, shares) in zip(panels, figures.items(), strict=True):
+        for (name, means), (color, style, width) in zip(shares.items(), styles, strict=False):
+            axes.plot(words, means, style, color=color, linewidth=width, markersize=5, label=name)
+        axes.set_title(family, fontsize=11, color=DARK)
+        axes.set_xlim(-0.03, 1.03)
+        axes.set_ylim(0, 1.04)
+        axes.set_xticks([0, 0.5, 1], ["0\npicture", "0.5\ncomposed", "1\nwords"])
+        axes.grid(axis="y", color=RULE)
+        axes.tick_params(axis="y", labelleft=axes is panels[0])
+    figure.supxlabel("words", fontsize=10, color=DARK)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=3, frameon=False, fontsize=10)
+    return figure
+
+
 def _rows(made: Report, gallery: str) -> list[dict]:
     place = {"gallery": gallery, "own": "excluded", "way": "composed"}
     return [row for row in made.rows if place.items() <= row.items()]

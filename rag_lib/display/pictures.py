@@ -5,7 +5,7 @@ In: records (Item, Hit, Query, Ranking, Catalog). Out: a `Picture`, at most 900 
 
 import io
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from rag_lib.typeset import font_for, line_height, wrap
 
 WIDTH = 900  # pixels
 GAP = 14
+LABEL = 150  # pixels: of the labels beside rows
 INK, SOFT, LINE, PAPER = (32, 33, 36), (112, 117, 122), (222, 225, 230), (255, 255, 255)
 GREEN, AMBER, RED = (22, 148, 72), (178, 110, 0), (200, 40, 40)
 
@@ -92,6 +93,24 @@ def show_results(
     left = _query_panel(query, 190)
     right = _grid([_cell(hit, None, green) for hit in hits], columns, WIDTH - left.width, largest=150)
     return Picture(_beside(left, right))
+
+
+def show_rows(rows: Mapping[str, Sequence[Hit]], *, columns: int = 6, unwanted: Sequence[str] = ()) -> Picture:
+    """Several searches below each other: the label of each at the left, its first `columns` hits at the right.
+
+    `unwanted`: image ids to frame in red.
+    """
+    red, strips = set(unwanted), []
+    largest = (WIDTH - LABEL - GAP) // columns - GAP
+    for label, hits in rows.items():
+        frames = [RED if hit.item.image_id in red else LINE for hit in hits[:columns]]
+        cells = [_cell(hit, None, set())._replace(frame=frame) for hit, frame in zip(hits, frames, strict=False)]
+        grid = _grid(cells, columns, WIDTH - LABEL, largest=largest)
+        strips.append(_beside(_text_block([(label, 15, INK)], LABEL), grid))
+    canvas = Image.new("RGB", (max(strip.width for strip in strips), sum(strip.height for strip in strips)), PAPER)
+    for number, strip in enumerate(strips):
+        canvas.paste(strip, (0, sum(above.height for above in strips[:number])))
+    return Picture(canvas)
 
 
 def catalog_sheet(catalog: Catalog, *, count: int = 24, columns: int = 8, seed: int = 0) -> Picture:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from rag_lib.encoders.mixing import mix_query
 from rag_lib.errors import RagError, did_you_mean
 from rag_lib.paths import resolve
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
     from rag_lib.encoders.base import EncodedImages
     from rag_lib.encoders.cache import EmbeddingCache
+
+__all__ = ["ENCODERS", "Encoder", "load_encoder", "mix_query"]
 
 ENCODERS = ("pocket", "visualized-bge-base-en-v1.5", "visualized-bge-m3")
 

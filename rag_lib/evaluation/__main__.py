@@ -123,16 +123,17 @@ def measure_drawn(arguments: argparse.Namespace) -> dict:
 
 def _rerank(answers, reranker, benchmark, sample: int | None) -> dict:
     """The safety gate: print its tables and its verdict, return both."""
-    from rag_lib.evaluation.reranking import TOP, gate, questions, rerank_all
+    from rag_lib.evaluation.measures import FIRST
+    from rag_lib.evaluation.reranking import gate, questions, rerank_all
     from rag_lib.evaluation.tables import gate_tables
     from rag_lib.rerank import cost
 
-    of_one, n = cost(reranker, TOP), sum(1 for _ in questions(answers, sample))
+    of_one, n = cost(reranker, FIRST), sum(1 for _ in questions(answers, sample))
     if of_one.calls:
         print(f"\n{n:,} queries, each {of_one}.", flush=True)
     found = gate(rerank_all(answers, reranker, benchmark, sample=sample), benchmark)
     print("\n" + gate_tables(found))
-    return {"reranker": reranker.name, "top": TOP, **vars(found)}
+    return {"reranker": reranker.name, "top": FIRST, **vars(found)}
 
 
 def _refuse(arguments: argparse.Namespace, *names: str) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from rag_lib.errors import RagError
 
 DEPTH = 100
+FIRST = 9  # hits that a user looks at: as many as the panorama shows
 MEASURES = {
     "Recall@1": ir_measures.Success @ 1,
     "Recall@5": ir_measures.Success @ 5,

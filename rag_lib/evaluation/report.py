@@ -17,7 +17,7 @@ from rag_lib.evaluation.significance import LEVEL, PERMUTATIONS, RESAMPLES, Comp
 ALL = "all composed"  # the three composed families together
 WHOLE = "all"  # a family without a split
 SHARED = ("combination", "phrasing")  # the splits that all composed families have
-FIRST = list(MEASURES).index("Recall@1")
+RECALL_1 = list(MEASURES).index("Recall@1")
 
 Key = tuple[str, str, str]  # gallery, own picture kept or excluded, way
 
@@ -58,7 +58,7 @@ def report(answers: Iterable[Asked], *, runs: Path | None = None, tag: str = "ru
             rows.append({**place, "way": asked.way, "n": len(some), "measures": figures})
             if asked.way == "average":  # the composed run came before it, with the same queries
                 composed = values[asked.gallery, asked.own, "composed"][chosen]
-                found = compare(composed[:, FIRST], some[:, FIRST])
+                found = compare(composed[:, RECALL_1], some[:, RECALL_1])
                 compared.append({**place, "measure": "Recall@1", **_rounded(found)})
     return Report(rows, compared)
 
@@ -92,7 +92,7 @@ def against(answers: Iterable[Asked], folder: Path) -> list[dict]:
         theirs = per_query(read_run(folder / run_name((asked.gallery, asked.own, asked.way))), asked.qrels)
         for (family, split), chosen in groups(asked.queries).items():
             if split == WHOLE:
-                found = compare(ours[chosen, FIRST], theirs[chosen, FIRST])
+                found = compare(ours[chosen, RECALL_1], theirs[chosen, RECALL_1])
                 rows.append({"gallery": asked.gallery, "own": asked.own, "family": family, **_rounded(found)})
     return rows
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from rag_lib.encoders.vocabulary import UnknownWords
 from rag_lib.evaluation.drawn import Benchmark
+from rag_lib.evaluation.measures import FIRST
 from rag_lib.evaluation.meter import Asked
 from rag_lib.evaluation.plan import COMPOSED, FAMILIES, GALLERIES, DrawnQuery
 from rag_lib.evaluation.report import ALL
@@ -24,7 +25,6 @@ from rag_lib.records import Evidence, Hit, Item, Query
 from rag_lib.rerank import Reranker
 from rag_lib.training.pictures import LABELS, is_held_out
 
-TOP = 9  # hits of the search that are reranked: one panorama
 LEVEL = 0.05  # of the tests
 SAID = {name: attribute for attribute, names in LABELS.items() for name in names}
 
@@ -99,7 +99,7 @@ def questions(answers: Iterable[Asked], sample: int | None) -> Iterator[tuple]:
                 if sample and sample < len(some):
                     some = [some[int(place)] for place in np.linspace(0, len(some) - 1, sample)]
                 for query in some:
-                    found = list(asked.run[query.query_id].items())[:TOP]
+                    found = list(asked.run[query.query_id].items())[:FIRST]
                     yield asked.gallery, query, found, asked.qrels[query.query_id]
 
 
@@ -137,7 +137,10 @@ def _verdict(rows: Sequence[dict]) -> tuple[bool | None, str]:
     better = [row for row in galleries if row["difference"] > 0 and row["p"] < LEVEL / len(galleries)]
     if better:
         places = ", ".join(f"{row['gallery']} gallery ({row['difference']:+.3f}, p {row['p']:.4f})" for row in better)
-        return True, f"Use this reranker: it puts the right answer first more often: {places}; no family gets significantly worse."
+        return True, (
+            f"Use this reranker: it puts the right answer first more often: {places}; no family gets significantly "
+            "worse."
+        )
     shown = ", ".join(f"{row['difference']:+.3f} in the {row['gallery']} gallery" for row in galleries)
     return None, (
         f"No reason to use this reranker for its order: the difference ({shown}) may be chance. What it explains is "

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from rag_lib.evaluation.measures import MEASURES
+from rag_lib.evaluation.measures import FIRST, MEASURES
 from rag_lib.evaluation.plan import COMPOSED, FAMILIES, GALLERIES
 from rag_lib.evaluation.report import ALL, WHOLE, Report
-from rag_lib.evaluation.reranking import TOP, Gate
+from rag_lib.evaluation.reranking import Gate
 
 SPLITS = (WHOLE, "edit", "asks for", "combination", "phrasing", "picture kind")  # in this order below each family
 
@@ -101,7 +101,7 @@ def gate_tables(found: Gate) -> str:
         ]
         for row in found.rows
     ]
-    head = ["Recall@1", "n", f"within {TOP}", "retrieved", "reranked", "mended", "spoiled", "lift", "95%", "p"]
+    head = ["Recall@1", "n", f"within {FIRST}", "retrieved", "reranked", "mended", "spoiled", "lift", "95%", "p"]
     shares = [
         [f"{row['attribute']}, {row['combination']}", str(row["n"]), f"{row['right']:.3f}"]
         for row in found.explained

@@ -21,7 +21,7 @@ from rag_lib.evaluation.drawn import BENCHMARK_VERSION, Benchmark, make_benchmar
 from rag_lib.evaluation.measures import per_query
 from rag_lib.evaluation.meter import ask
 from rag_lib.evaluation.plan import GALLERIES
-from rag_lib.evaluation.report import ALL, FIRST, WHOLE, groups
+from rag_lib.evaluation.report import ALL, RECALL_1, WHOLE, groups
 from rag_lib.evaluation.significance import compare
 from rag_lib.evaluation.tables import markdown, p_text
 from rag_lib.paths import resolve
@@ -117,7 +117,7 @@ def _measure(weights: Path, benchmark: Benchmark) -> Values:
     values: Values = {}
     for asked in ask(encoder, benchmark):
         if asked.own == "excluded":
-            recall, chosen = per_query(asked.run, asked.qrels)[:, FIRST], groups(asked.queries)
+            recall, chosen = per_query(asked.run, asked.qrels)[:, RECALL_1], groups(asked.queries)
             for figure, (family, way) in FIGURES.items():
                 if way == asked.way:
                     values.setdefault(asked.gallery, {})[figure] = recall[chosen[family, WHOLE]].tolist()

@@ -127,3 +127,11 @@ def test_no_text_leaves_the_chart_or_covers_another(charts, name):
 
 def test_a_chart_is_shown_once(charts):
     assert charts and not plt.get_fignums()  # what pyplot still holds, a notebook shows after the cell
+
+
+def test_the_slider_has_a_panel_a_family_and_a_line_a_share():
+    shares = {"Recall@1": [0.1, 0.9, 0.2], "as pictured": [1, 0.5, 0], "as worded": [0, 0.5, 1]}
+    figure = display.slide_lines([0, 0.5, 1], {"theme transfer": shares, "attribute edit": shares})
+    assert [axes.get_title() for axes in figure.axes] == ["theme transfer", "attribute edit"]
+    for axes in figure.axes:
+        assert {line.get_label(): list(line.get_ydata()) for line in axes.lines} == shares

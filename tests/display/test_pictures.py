@@ -110,3 +110,20 @@ def test_accents_are_drawn_not_boxed():
     """Pillow's own font has ASCII only: its é and its ü are the same box."""
     drawn = {bytes(font_for(letter, 20).getmask(letter)) for letter in "éüßžŁΩЖ–€"}
     assert len(drawn) == 9
+
+
+def test_rows_stand_below_each_other_with_all_tiles_of_one_size(hits):
+    picture = display.show_rows({"as it is": hits, "with a filter": hits[:2], "nothing": []}, columns=4)
+    assert picture.image.width == display.WIDTH
+    areas = [count(picture, (25 * rank, 255 - 25 * rank, 90)) for rank in range(1, 6)]
+    assert min(areas[:4]) > 10_000 and areas[4] == 0  # the fifth of four columns is not shown
+    assert areas[0] == areas[1] == 2 * areas[2]
+
+
+def test_what_is_not_wanted_is_framed_in_red(hits):
+    plain = display.show_rows({"before": hits, "after": hits[1:]})
+    marked = display.show_rows({"before": hits, "after": hits[1:]}, unwanted=["id1"])
+    assert count(plain, display.RED) == 0 and count(marked, display.RED) > 500
+    assert count(display.show_rows({"before": hits, "after": hits}, unwanted=["id1"]), display.RED) == 2 * count(
+        marked, display.RED
+    )

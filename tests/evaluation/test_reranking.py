@@ -4,10 +4,11 @@ import pytest
 
 from rag_lib.encoders import load_encoder
 from rag_lib.evaluation.drawn import make_benchmark
+from rag_lib.evaluation.measures import FIRST
 from rag_lib.evaluation.meter import Asked, ask
 from rag_lib.evaluation.plan import FAMILIES, answers
 from rag_lib.evaluation.report import ALL
-from rag_lib.evaluation.reranking import TOP, gate, questions, rerank_all, said
+from rag_lib.evaluation.reranking import gate, questions, rerank_all, said
 from rag_lib.evaluation.tables import gate_tables
 from rag_lib.records import Evidence, Ranking
 from rag_lib.rerank import load_reranker
@@ -46,8 +47,8 @@ def worse(asked, benchmark):
         run = {}
         for query in one.queries:
             hits, right = list(one.run[query.query_id].items()), one.qrels[query.query_id]
-            names = sorted((image_id for image_id, _ in hits[:TOP]), key=lambda image_id: image_id in right)
-            names += [image_id for image_id, _ in hits[TOP:]]
+            names = sorted((image_id for image_id, _ in hits[:FIRST]), key=lambda image_id: image_id in right)
+            names += [image_id for image_id, _ in hits[FIRST:]]
             run[query.query_id] = dict(zip(names, (score for _, score in hits), strict=True))
         yield Asked(one.gallery, one.own, one.way, one.queries, run, one.qrels)
 
@@ -141,4 +142,4 @@ def test_the_pocket_reranker_says_what_pictures_show_also_in_combinations_that_t
     for row in found.explained:
         assert row["n"] > 50 and row["right"] >= (0.90 if row["attribute"] == "theme" else 0.95), row
     printed = gate_tables(found)
-    assert printed.endswith(found.verdict) and f"within {TOP}" in printed and "theme, unseen" in printed
+    assert printed.endswith(found.verdict) and f"within {FIRST}" in printed and "theme, unseen" in printed

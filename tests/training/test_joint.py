@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerFast
 
 from rag_lib.encoders import load_encoder
 from rag_lib.encoders.loading import POCKET_FOLDER, read_pocket
-from rag_lib.evaluation.reranking import TOP
+from rag_lib.evaluation.measures import FIRST
 from rag_lib.records import Hit, Item, Query
 from rag_lib.training import joint
 from rag_lib.training.train import new_model
@@ -122,6 +122,6 @@ def test_what_it_was_not_made_for_keeps_the_order(hits):
 def test_the_comparison_has_a_verdict_on_every_way(small_benchmark):
     encoder = load_encoder("pocket", device="cpu", dtype="float32")
     report = joint.compare(untrained(), encoder, small_benchmark("validation"))
-    assert report.count(f"within {TOP}") == len(joint.WEIGHTS) + 1
+    assert report.count(f"within {FIRST}") == len(joint.WEIGHTS) + 1
     assert report.index("joint score alone") < report.index("Matching attributes")
     assert "Do not use this reranker here" in report  # the scorer was never trained
