@@ -193,6 +193,13 @@ def test_the_page_shows_the_hero_with_its_texts_escaped_and_twice_the_same(lesso
     assert "Winner: <b>Leopard</b> & case" in capsys.readouterr().out
 
 
+def test_the_winners_title_sends_nothing_to_the_terminal_but_its_letters(lesson, capsys):
+    hero = HERO.replace('"<b>Leopard</b> & case"', '"\\x1b[31mA\\ncase"')
+    write_notebook(lesson.folder / "02_second.ipynb", SEARCH + "\nout: str = ''", hero)
+    assert lesson("02") == 0
+    assert "Winner: [31mA case\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("mistake", "sentence"),
     [
@@ -281,3 +288,28 @@ def test_a_model_without_its_key_is_found_before_anything_runs(lesson, capsys, m
     assert lesson("-p", "reranker", "gpt-4o") == 1
     printed = capsys.readouterr()
     assert "OPENAI_API_KEY is not set" in printed.err and "01_first" not in printed.out
+
+
+def test_a_text_reranker_is_not_loaded_before_the_notebooks(lesson, tmp_path):
+    """Its folder is damaged, so that loading would fail."""
+    (tmp_path / "reader").mkdir()
+    (tmp_path / "reader" / "config.json").write_text("{")
+    write_notebook(lesson.folder / "02_second.ipynb", SEARCH + "\nreranker: str = 'pocket'", "print(reranker)")
+    assert lesson("02", "-p", "reranker", str(tmp_path / "reader")) == 0
+    assert printed(lesson.out / "02_second.ipynb") == f"{tmp_path / 'reader'}\n"
+
+
+def test_a_misspelt_reranker_is_found_before_anything_runs(lesson, capsys):
+    write_notebook(lesson.folder / "02_second.ipynb", SEARCH + "\nreranker: str = 'pocket'", "print(reranker)")
+    assert lesson("-p", "reranker", "poket") == 1
+    printed = capsys.readouterr()
+    assert "There is no reranker 'poket'. Did you mean 'pocket'?" in printed.err and "01_first" not in printed.out
+
+
+def test_help_names_the_environment_variables(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    shown = capsys.readouterr().out
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY"):
+        assert name in shown
+    assert "OPENAI_API_VERSION" in shown and "MILVUS_TOKEN" in shown and "RAG_HOME" in shown

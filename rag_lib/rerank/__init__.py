@@ -10,7 +10,7 @@ import os
 from rag_lib.errors import RagError, did_you_mean
 from rag_lib.rerank.base import Cost, Reranker, cost
 
-__all__ = ["Cost", "Reranker", "cost", "load_reranker"]
+__all__ = ["Cost", "Reranker", "cost", "load_reranker", "reads_titles"]
 
 _OWN = ("pocket", "identity")
 
@@ -55,7 +55,7 @@ def load_reranker(
     if not base_url:
         if hint := did_you_mean(name, _OWN):
             raise RagError(f"There is no reranker {name!r}.{hint}")
-        if _reads_titles(name):
+        if reads_titles(name):
             from rag_lib.rerank.titles import TitleReranker
 
             return TitleReranker(name)
@@ -67,7 +67,7 @@ def load_reranker(
     return ListwiseReranker(model, window=window, step=step, shuffles=shuffles, seed=seed, on_failure=on_failure)
 
 
-def _reads_titles(name: str) -> bool:
+def reads_titles(name: str) -> bool:
     """Whether the name is a text reranker's: owner/...reranker..., or a folder with a model's config.json."""
     from rag_lib.paths import resolve
 

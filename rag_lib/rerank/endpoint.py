@@ -11,6 +11,7 @@ from rag_lib.errors import RagError
 
 OFFLINE = "or use reranker='pocket', which works offline"
 _OPENAI = "https://api.openai.com/v1"
+_HERE = ("all://127.0.0.1", "all://localhost", "all://[::1]")  # a proxy would look for them on its own machine
 
 
 class Endpoint(NamedTuple):
@@ -65,6 +66,7 @@ class Endpoint(NamedTuple):
             raise RagError(f"{model} needs the openai client: pip install openai") from None
         options = {"api_key": key or "none", "timeout": timeout, "max_retries": max_retries}  # it needs some string
         try:
+            options["http_client"] = openai.DefaultHttpxClient(mounts=dict.fromkeys(_HERE))
             if self.api_version:
                 return openai.AzureOpenAI(azure_endpoint=self.url, api_version=self.api_version, **options)
             return openai.OpenAI(base_url=self.url or _OPENAI, **options)

@@ -19,7 +19,12 @@ EPILOG = """examples:
   python -m rag_lib.run --list                               the notebooks and their parameters
   python -m rag_lib.run --inplace                            refresh the outputs of the committed notebooks
 
-Secrets are read from the environment: OPENAI_API_KEY, OPENAI_BASE_URL, MILVUS_TOKEN."""
+environment variables (secrets are read from nowhere else):
+  OPENAI_API_KEY             for a vision-language model such as gpt-4o
+  OPENAI_BASE_URL            another server of that form, e.g. http://localhost:11434/v1; a local one needs no key
+  AZURE_OPENAI_ENDPOINT      with AZURE_OPENAI_API_KEY and OPENAI_API_VERSION: the same on Azure
+  MILVUS_TOKEN               for a Milvus server that asks for one, or Zilliz Cloud
+  RAG_HOME                   another folder for data/ and runs/"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = choose(family, options.notebooks)
         if options.list:
             _list(chosen)
+        elif options.links:
+            _link(family)
         elif options.inplace:
             _refuse_with_inplace(options)
             run_inplace(chosen)
@@ -77,6 +84,7 @@ def run(chosen: Sequence[Path], *, family: Sequence[Path], edition: str, overrid
     replaced. A notebook that declares `out` gets the folder's path (relative to `home()` where it lies below), and
     may leave there what the page shows. Raises RagError; at the first failing notebook the later ones do not run.
     """
+    from rag_lib.rerank.permutation import clean
     from rag_lib.run.execution import execute  # papermill takes a second to import; --help should not
     from rag_lib.run.parameters import load_edition, plan
     from rag_lib.run.result_page import load_hero, write_page
@@ -96,8 +104,8 @@ def run(chosen: Sequence[Path], *, family: Sequence[Path], edition: str, overrid
     done = _each(chosen, lambda path, bar: execute(path, out / path.name, plans[path], cwd=home(), bar=bar))
     hero = load_hero(out / "hero") if showing else None
     page = write_page(out, done, edition=edition, hero=hero)
-    if hero:
-        print(f"\nWinner: {hero['winner_title']}\n{hero['reason']}")
+    if hero:  # one line each, and nothing that a terminal obeys
+        print(f"\nWinner: {clean(hero['winner_title'])}\n{clean(hero['reason'])}")
     print(f"\nSee {_short(page)}")
     return page
 
@@ -140,6 +148,13 @@ def _list(chosen: Sequence[Path]) -> None:
             print(f"    {name}{kind} = {entry['default']}{remark}")
 
 
+def _link(family: Sequence[Path]) -> None:
+    from rag_lib.run.links import repository_address, write_links
+
+    changed = write_links(family, repository_address(CHECKOUT / "pyproject.toml"))
+    print("\n".join(f"{path.stem} has new links" for path in changed) or "The links are as they should be.")
+
+
 def _clear(out: Path, chosen: Sequence[Path], *, hero: bool) -> None:
     """Remove what this run makes anew, so that a folder never shows two runs as one."""
     try:
@@ -161,11 +176,15 @@ def _check_out(out: Path, family: Sequence[Path]) -> None:
 
 
 def _check_reranker(plans: dict[Path, dict]) -> None:
-    """A model without its key is found now, not after the notebooks that need none."""
-    from rag_lib.rerank import load_reranker
+    """A misspelt name, or a model without its key, is found now, not after the notebooks that need none.
+
+    A text reranker is a model of up to gigabytes: it is loaded where it is used.
+    """
+    from rag_lib.rerank import load_reranker, reads_titles
 
     for name in {values["reranker"] for values in plans.values() if "reranker" in values} - {"pocket"}:
-        load_reranker(name)
+        if not reads_titles(name):
+            load_reranker(name)
 
 
 def _short(path: Path) -> str:
@@ -199,5 +218,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--list", action="store_true", help="show the notebooks and their parameters, run nothing")
     parser.add_argument("--inplace", action="store_true", help="refresh the committed notebooks, with their defaults")
+    parser.add_argument("--links", action="store_true", help="write the links and Colab's cell into all, run nothing")
     parser.add_argument("--notebooks", dest="notebooks_from", type=Path, metavar="FOLDER", help="where they lie")
     return parser

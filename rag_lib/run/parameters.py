@@ -123,7 +123,7 @@ def _refuse_secret(name: str, value: Any) -> None:
         return
     raise RagError(
         f"{found}, and parameters are written into the executed notebooks: put it into the environment instead "
-        "(OPENAI_API_KEY, OPENAI_BASE_URL, MILVUS_TOKEN)."
+        "(`python -m rag_lib.run --help` names the variables)."
     )
 
 

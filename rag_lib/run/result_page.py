@@ -130,7 +130,7 @@ def _hero(hero: dict[str, Any]) -> str:
 <figcaption><b>{winner}</b>the winner</figcaption></figure>
 </section>
 <section><h2>Why this one</h2><blockquote>{escape(hero["reason"])}</blockquote></section>
-<section><h2>The candidates, as a vision-language model is shown them</h2>
+<section><h2>The candidates, numbered as the search ranked them</h2>
 <img class="panorama" src="hero/panorama.jpg" alt="The query beside the numbered candidates"></section>"""
 
 
