@@ -9,6 +9,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EDITION ?= offline
+PORT ?= 7860
 OUT ?= runs/$(EDITION)
 
 # The first that is new enough; 3.11 before the others, because the lock is made for it.
@@ -22,7 +23,7 @@ PIP := PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 PROGRESS := awk '/Downloading .*\([0-9.]+ [MG]B\)/ {sub(/.*\//, "Downloading "); sub(/^ */, "  "); print; fflush()} \
 	/^Installing collected/ {print "  Installing ..."; fflush()}'
 
-.PHONY: help setup run lab test bench train nb lock clean
+.PHONY: help setup run app lab test bench train nb lock clean
 
 help:  ## This list
 	@echo "Multimodal RAG with Milvus. Targets:"
@@ -33,23 +34,28 @@ setup: $(STAMP)  ## Make .venv with the locked packages (minutes and about 7 GB,
 run: setup  ## Run the numbered notebooks with the offline edition; results in runs/offline/index.html
 	$(BIN)/python -m rag_lib.run --edition $(EDITION) --out $(OUT)
 
+app: setup  ## The demo app in the browser, for this machine only: http://127.0.0.1:7860, or PORT=...
+	$(BIN)/python -m rag_lib.app --edition $(EDITION) --port $(PORT)
+
 lab: setup  ## Open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
-test: setup  ## Lint, then the tests, then every notebook again, its outputs compared with the committed ones
+test: setup  ## Lint, then every notebook again, its outputs compared with the committed ones, then the tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest
 	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg notebooks
+	$(BIN)/python -m pytest
 
 bench: setup  ## How fast each part is on this machine
 	$(BIN)/python tests/benchmarks/offline.py
 	$(BIN)/python tests/benchmarks/encode.py
+	$(BIN)/python tests/benchmarks/store.py
 
 train: setup  ## Train the pocket model anew, as its model card says
 	$(BIN)/python -m rag_lib.training
 
 nb: setup  ## Before a commit: run the notebooks in place, clean their outputs, draw the README's picture
+	$(BIN)/python -m rag_lib.run --links
 	$(BIN)/python -m rag_lib.run --inplace
 	$(BIN)/python notebooks/figures/hero.py
 
@@ -59,7 +65,7 @@ lock:  ## Resolve the dependencies of pyproject.toml anew into requirements.lock
 		|| { echo "The lock is for Python 3.11 on Linux: run 'make lock' there." >&2; exit 1; }
 	@echo "Resolving (a minute or two, nothing is installed) ..."
 	@report=$$(mktemp) && trap 'rm -f $$report' EXIT && \
-	"$(PYTHON)" -m pip install --dry-run --ignore-installed --quiet --quiet --report $$report . && \
+	"$(PYTHON)" -m pip install --dry-run --ignore-installed --quiet --quiet --report $$report '.[tests]' && \
 	"$(PYTHON)" -c "$$LOCK" $$report > requirements.lock.new && mv requirements.lock.new requirements.lock && \
 	echo "requirements.lock names $$(grep -c == requirements.lock) packages; try it: make clean test"
 
@@ -84,7 +90,7 @@ $(STAMP): requirements.lock pyproject.toml
 		set -o pipefail; $(PIP) install -r requirements.lock | $(PROGRESS); \
 	else \
 		echo "The lock is for Python 3.11 on Linux (x86_64); here the newest fitting packages are taken instead ..."; \
-		set -o pipefail; $(PIP) install -e . | $(PROGRESS); \
+		set -o pipefail; $(PIP) install -e '.[tests]' | $(PROGRESS); \
 	fi
 	@$(PIP) install --quiet --no-deps -e .
 	@"$(BIN)/python" -c 'import cv2' 2>/dev/null || { \
