@@ -65,7 +65,8 @@ def open_index(
     where = {"name": collection_name(catalog, encoder), "dim": encoder.dim, "root": catalog.root}
     collection = Collection(milvus_uri, **where)
     try:
-        if collection.needs_rebuild:  # its vectors are in the embedding cache
+        # The vectors are in the embedding cache. On a server others may be reading it, and may have rows of their own.
+        if collection.needs_rebuild and str(milvus_uri).endswith(".db"):
             collection.drop()
             collection = Collection(milvus_uri, **where)
         for path, reason in update_index(collection, catalog, encoder, progress=progress, cache=cache).skipped:

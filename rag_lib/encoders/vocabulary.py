@@ -1,6 +1,7 @@
 """The words of a model that knows a small world only: which of an instruction's it was never taught.
 
-In: an instruction; out: its unknown words, the labels that its known ones name, and a warning in one sentence.
+In: an instruction; out: its unknown words, the labels that its known ones name (and the labels that were meant where a
+word is only mistyped), and a warning in one sentence.
 WordPiece has pieces for any word, so the tokenizer alone does not tell: "tea", where "teal" begins, is an entry like
 any other. Known is a word that was taught and that the tokenizer leaves whole, and a plural of one that names a thing.
 """
@@ -115,7 +116,7 @@ class Vocabulary:
             return piece
         long = [name for name in self._naming if len(name) > 4]  # of a shorter one too little is left
         near = [name for name in long if _slipped(piece, name)]
-        near = near or [name for name in long if _slipped(piece.removesuffix("s"), name)]
+        near = near or [name for name in long if piece != "s" and _slipped(piece.removesuffix("s"), name)]
         return near[0] if len(near) == 1 else piece
 
     def _singular(self, piece: str) -> str:
@@ -172,13 +173,17 @@ def _words(text: str) -> list[str]:
 
 
 def _slipped(word: str, name: str) -> bool:
-    """Whether one letter is missing, doubled, wrong, or exchanged with its neighbor (Damerau 1964)."""
+    """Whether `word` is `name` with one letter behind the first left out, typed twice, or exchanged with the next.
+
+    Another letter in its place is more often another word: a house is no mouse.
+    """
+    if word[0] != name[0]:
+        return False
     start = next((n for n, (a, b) in enumerate(zip(word, name, strict=False)) if a != b), min(len(word), len(name)))
-    word, name = word[start:], name[start:]
-    end = next((n for n, (a, b) in enumerate(zip(word[::-1], name[::-1], strict=False)) if a != b), None)
-    end = min(len(word), len(name)) if end is None else end
-    word, name = word[: len(word) - end], name[: len(name) - end]
-    return max(len(word), len(name)) < 2 or (len(word) == 2 and word == name[::-1])
+    left_out = word == name[:start] + name[start + 1 :]
+    twice = word[:start] + word[start + 1 :] == name and word[start] == word[start - 1]
+    exchanged = word == name[:start] + name[start : start + 2][::-1] + name[start + 2 :]
+    return left_out or twice or exchanged
 
 
 def _belongs(sign: str) -> bool:

@@ -177,7 +177,8 @@ def _explained(outcomes: Sequence[Outcome], benchmark: Benchmark) -> list[dict]:
 def said(phrase: str) -> dict[str, str]:
     """What one phrase of evidence says that a candidate shows: attribute -> label.
 
-    "striped" is no label: phrases in a model's own words say nothing that could be counted.
+    Only the benchmark's own labels are counted ("stripes", not "striped"): of a model that speaks in its own words the
+    shares rest on the phrases that happen to use them, and their n is small.
     """
     claim = re.split(r", (?:probably )?(?:asked for|your picture)|, as (?:asked|in)", phrase)[0].lower()
     found = {}

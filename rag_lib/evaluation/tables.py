@@ -109,7 +109,7 @@ def gate_tables(found: Gate) -> str:
     ]
     parts = [markdown(head, lines)]
     if shares:
-        parts.append(markdown(["attributes named in the evidence, by combination", "n", "right"], shares))
+        parts.append(markdown(["attributes that the evidence names, by combination", "n", "right"], shares))
     return "\n\n".join([*parts, found.verdict])
 
 

@@ -1,9 +1,9 @@
 """What hybrid search is worth: questions over a drawn gallery whose pictures have titles as the drawn shop writes them.
 
 In: a benchmark's plan; out: titles, `Question` records with their exact answers, and the ranks of the first right hit
-with and without BM25 over the titles, asked of a real collection. Three sorts of questions: an instruction for a
-picture, a description, and a special name ("bagless vacuum cleaner") that a title holds and no
-picture shows, beside a color in words or a picture of the motif.
+with and without BM25 over the titles, asked of a real collection. Four sorts of questions: an instruction for a
+picture, a description, and a special name ("bagless vacuum cleaner") that a title holds and no picture shows, beside a
+color in words or beside a picture of the motif.
 """
 
 import tempfile

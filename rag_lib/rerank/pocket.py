@@ -42,9 +42,8 @@ class PocketReranker:
     """Score of a candidate = its cosine + `weight` * how well its attributes agree with what the query asks for, its
     cosine alone if the query has no words.
 
-    `reader`: None loads the pocket model. `weight`: what one unit of log probability is worth in cosine; near the
-    temperature with which the retriever was trained (0.04), for then both are log probabilities on one scale; on the
-    drawn validation split all from 0.06 to 0.2 do about equally well. 0 keeps the search's order.
+    `reader`: None loads the pocket model. `weight`: what one unit of log probability is worth in cosine; chosen on the
+    drawn validation split, where all from 0.06 to 0.2 do about equally well. 0 keeps the search's order.
     """
 
     name = "pocket"

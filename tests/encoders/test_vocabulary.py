@@ -144,6 +144,7 @@ def test_what_a_text_names(encoder, text, named):
         ("bleu camreas", {"category": {"camera"}}),  # four letters are too few to guess
         ("with strpes", {"theme": {"stripes"}}),
         ("paint it white", {"color": {"white"}}),  # not plain
+        ("a house that starts with lower crown", {}),  # no mouse, stars, flower, brown
         ("a toaster in blue", {"category": {"toaster"}, "color": {"blue"}}),
         ("a bicycle", {}),
         (None, {}),
