@@ -14,7 +14,8 @@ from rag_lib import paths
 from rag_lib.errors import RagError
 
 # Its server takes pymilvus's keepalive pings, one in ten seconds, for an attack, hangs up and logs that to stderr.
-CHANNEL = {"grpc.keepalive_time_ms": 2**31 - 1}
+# A proxy of the environment would look for this machine's address on its own.
+CHANNEL = {"grpc.keepalive_time_ms": 2**31 - 1, "grpc.enable_http_proxy": 0}
 _users: Counter[Path] = Counter()  # folder -> users in this process
 _guard = threading.RLock()  # reentrant: garbage collection can release one user while another one acquires
 

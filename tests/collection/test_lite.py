@@ -209,3 +209,13 @@ def test_a_collection_without_the_words_of_titles_works_but_for_them_and_names_t
         collection.drop()
     with Collection(tmp_path / "a.db", "items", dim=DIM) as collection:
         assert not collection.needs_rebuild
+
+
+def test_a_proxy_of_the_environment_is_not_asked_for_the_local_folder(tmp_path, monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    other = run(HOLD, tmp_path / "own.db")  # gRPC reads the environment when it starts
+    out, err = other.communicate("\n", timeout=120)
+    assert (out, other.returncode) == ("ready\n", 0), err

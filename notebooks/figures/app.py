@@ -1,0 +1,36 @@
+"""The README's screenshots of the running app, app-1280.jpg and app-phone.jpg: `python notebooks/figures/app.py`.
+
+The same question as in the notebooks, in a Chromium: the machine's, or the one of `playwright install chromium`.
+"""
+
+import io
+import os
+import shutil
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from rag_lib.app import start
+from rag_lib.run.parameters import load_edition
+
+OFFLINE = load_edition(Path(__file__).parent.parent / "editions", "offline")
+
+with start(**OFFLINE) as server, sync_playwright() as playwright:
+    alone = ["--no-sandbox"] if os.geteuid() == 0 else []
+    browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=alone)
+    for name, width, height in (("app-1280", 1280, 1340), ("app-phone", 390, 1500)):
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.set_default_timeout(240_000)
+        page.goto(server.url)
+        page.wait_for_selector(".wall img")
+        page.click("#search")
+        page.wait_for_selector("#found .hit")
+        page.click("#rerank")
+        page.wait_for_selector(".winner")
+        page.mouse.move(0, 0)
+        page.wait_for_timeout(1500)  # colors fade in
+        page.evaluate("scrollTo(0, 0)")
+        path = Path(__file__).with_name(f"{name}.jpg")
+        Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(path, quality=85, optimize=True)
+        print("written:", path.name)

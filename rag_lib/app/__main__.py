@@ -1,0 +1,85 @@
+"""`python -m rag_lib.app`: serve the demo app on this machine until Ctrl+C."""
+
+import argparse
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from rag_lib.app.choices import HARMLESS, PARTS, Choices
+from rag_lib.app.server import LOOPBACK, Server
+from rag_lib.encoders.vocabulary import UnknownWords
+from rag_lib.errors import RagError
+from rag_lib.run.parameters import from_text, load_edition
+
+EDITIONS = Path(__file__).resolve().parent.parent.parent / "notebooks" / "editions"
+NUMBERS = ("limit", "seed")
+EPILOG = """examples:
+  python -m rag_lib.app                                       the offline edition on http://127.0.0.1:7860
+  python -m rag_lib.app --edition tutorial --port 8080
+  python -m rag_lib.app -p catalog my/photos -p encoder visualized-bge-base-en-v1.5 -p reranker identity
+  python -m rag_lib.app -p encoder pocket -p encoder visualized-bge-m3      both can be chosen in the page
+
+Visitors choose among what is named here, and nothing else. Secrets are read from the environment."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit code: 0, or 1 with the reason on stderr."""
+    options = _parser().parse_args(arguments)
+    warnings.simplefilter("ignore", UnknownWords)  # the page says it to the visitor
+    stopped = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stopped.set())
+    try:
+        print("Loading ...", flush=True)
+        with Server(_choices(options), host=options.host, port=options.port) as server:
+            if options.host != LOOPBACK:
+                print(
+                    "Whoever can reach this machine can open the page: it asks for no password, and is not encrypted."
+                )
+            print(f"The app is at {server.url} (Ctrl+C ends it)", flush=True)
+            stopped.wait()
+    except RagError as exc:
+        print(f"\n{exc}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _choices(options: argparse.Namespace) -> Choices:
+    values = load_edition(EDITIONS, options.edition)
+    given: dict[str, list[str]] = {}
+    for name, value in options.parameters:
+        given.setdefault(name, []).append(value)
+    if "catalog" in given:  # the edition's picture is one of the edition's catalog
+        values["query_image"] = ""
+    for name, named in given.items():
+        values[name] = named if name in PARTS else from_text(name, named[-1], "int" if name in NUMBERS else "str")
+    return Choices.of(values, rerankers=() if "reranker" in given else HARMLESS)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m rag_lib.app",
+        description="Serve the demo app: the notebooks' pipeline with a face.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--edition", default="offline", help="parameters from notebooks/editions/ (default: offline)")
+    parser.add_argument("--port", type=int, default=7860, help="default: 7860; 0 takes a free one")
+    parser.add_argument("--host", default=LOOPBACK, help=f"default: {LOOPBACK}, this machine only")
+    parser.add_argument(
+        "-p",
+        dest="parameters",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="a notebook parameter; catalog, encoder, reranker and milvus_uri may be given many times, to choose from",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
