@@ -10,7 +10,7 @@ from rag_lib.encoders import load_encoder
 from rag_lib.encoders.loading import POCKET_FOLDER, read_pocket
 from rag_lib.evaluation.measures import FIRST
 from rag_lib.records import Hit, Item, Query
-from rag_lib.training import joint
+from rag_lib.training import comparison, joint
 from rag_lib.training.train import new_model
 
 
@@ -102,7 +102,7 @@ def hits(tmp_path_factory):
 
 def test_it_orders_by_its_scores_or_by_both(hits):
     encoder = load_encoder("pocket", device="cpu", dtype="float32")
-    reranker = joint.JointReranker(untrained(), encoder)
+    reranker = comparison.JointReranker(untrained(), encoder)
     query = Query(hits[0].item.path, "the same in blue")
     scores = reranker._fit(query, tuple(hits))
     order = [hit.rank - 1 for hit in reranker.rank(query, hits).hits]
@@ -114,14 +114,14 @@ def test_it_orders_by_its_scores_or_by_both(hits):
 
 
 def test_what_it_was_not_made_for_keeps_the_order(hits):
-    reranker = joint.JointReranker(untrained(), None)
+    reranker = comparison.JointReranker(untrained(), None)
     assert reranker.rank(Query(text="a red toaster"), hits).hits == tuple(hits)
     assert reranker.rank(Query(hits[2].item.path), hits).hits == tuple(hits)
 
 
 def test_the_comparison_has_a_verdict_on_every_way(small_benchmark):
     encoder = load_encoder("pocket", device="cpu", dtype="float32")
-    report = joint.compare(untrained(), encoder, small_benchmark("validation"))
-    assert report.count(f"within {FIRST}") == len(joint.WEIGHTS) + 1
+    report = comparison.compare(untrained(), encoder, small_benchmark("validation"))
+    assert report.count(f"within {FIRST}") == len(comparison.WEIGHTS) + 1
     assert report.index("joint score alone") < report.index("Matching attributes")
     assert "Do not use this reranker here" in report  # the scorer was never trained
