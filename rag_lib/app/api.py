@@ -52,8 +52,7 @@ def asker(pipeline: Pipeline, folder: Path) -> Callable[..., dict]:
     ) -> dict:
         """Search with a picture and an instruction; with `rerank`, let the reranker judge the hits."""
         try:
-            # Deleted a while later: two clients may have uploaded the same file under the same name.
-            picture = uploads.take(image.get("path"), folder, delete=False) if image else None
+            picture = uploads.take(image.get("path"), folder) if image else None
             question = Question(
                 image=None if picture is None else uploads.crop(picture, crop),
                 text=_text(text, "text"),

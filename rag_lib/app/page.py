@@ -43,7 +43,7 @@ def theme() -> gr.themes.Base:
 
 
 def build(pipeline: Pipeline, folder: Path, *, left_after: int) -> gr.Blocks:
-    """`folder`: of the uploads; `left_after`: seconds after which one that nobody asked about is deleted."""
+    """`folder`: of the uploads; `left_after`: seconds after which they are deleted."""
     choices = pipeline.choices
     shop = pipeline.catalog()
     value, mine = start_with(pipeline, choices.query_image)

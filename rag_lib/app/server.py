@@ -17,7 +17,7 @@ from rag_lib.errors import RagError
 
 LOOPBACK = "127.0.0.1"
 SESSIONS = 200  # of so many visitors the pictures are held in memory; the oldest are forgotten first
-LEFT_AFTER = 60  # seconds after which an upload that nobody asked about is deleted
+LEFT_AFTER = 60  # seconds after which an upload is deleted, at the next look, twice in that time
 
 
 class Server:

@@ -1,9 +1,8 @@
-"""Pictures from visitors: opened by the safe loader, shrunk, and deleted from the disk.
+"""Pictures from visitors: opened by the safe loader and shrunk.
 
 In: the path that an upload was given by the server, and a box to crop to. Out: a small RGB picture in memory.
 """
 
-import contextlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,11 +18,11 @@ MIN_EDGE = 8  # pixels of a cropped picture
 GONE = "That upload is not here any more: choose the picture again."
 
 
-def take(path: str | None, folder: Path, *, delete: bool = True) -> Image.Image:
+def take(path: str | None, folder: Path) -> Image.Image:
     """The picture of an upload. `folder`: where uploads lie; nothing outside of it is opened.
 
-    `delete`: the file goes, whatever it is. Raises RagError for a path that is no upload, and for a file that cannot
-    be used.
+    The file stays until the server clears it away, a minute or so later: two visitors who upload the same content
+    share one file. Raises RagError for a path that is no upload, and for a file that cannot be used.
     """
     try:
         file = Path(path or "").resolve()
@@ -35,11 +34,6 @@ def take(path: str | None, folder: Path, *, delete: bool = True) -> Image.Image:
         return open_image(file, max_edge=MAX_EDGE)
     except ImageError as exc:
         raise RagError(f"This picture cannot be used: {exc.reason}.") from None
-    finally:
-        if delete:
-            file.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # somebody else's upload of the same content may lie there
-                file.parent.rmdir()
 
 
 def crop(image: Image.Image, box: Sequence[float] | None) -> Image.Image:

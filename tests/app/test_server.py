@@ -4,6 +4,7 @@ import os
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 from gradio_client import Client, handle_file
 
@@ -43,6 +44,8 @@ def test_uploads_are_deleted_and_stopping_leaves_nothing(leopard, monkeypatch):
     assert os.environ["NO_PROXY"] == os.environ["no_proxy"] == "shop.example,127.0.0.1,localhost"
     client = Client(server.url, verbose=False, analytics_enabled=False)
     assert client.predict(image=handle_file(str(leopard)), text="lamp", limit=1, api_name="/ask")["hits"]
+    alone = httpx.post(f"{server.url}gradio_api/upload", files={"files": ("alone.png", b"never asked about")})
+    assert Path(alone.json()[0]).is_file()  # as the page uploads
     end = time.monotonic() + 60
     while files := [path for path in folder.rglob("*") if path.is_file()]:
         assert time.monotonic() < end, f"kept: {files}"
