@@ -65,7 +65,10 @@ def test_stopping_leaves_what_others_have_set_since(monkeypatch):
 
 def test_the_page_opens_with_a_picture_of_ones_own(home, leopard):
     with start(**PARTS, query_image=str(leopard)) as server:
-        values = [part["props"].get("value") for part in Client(server.url, verbose=False).config["components"]]
+        values = [
+            part["props"].get("value")
+            for part in Client(server.url, verbose=False, analytics_enabled=False).config["components"]
+        ]
     shown = [value for value in values if isinstance(value, dict) and "preview" in value]
     assert shown[0]["preview"].startswith("data:image/jpeg") and "example" not in shown[0]
     assert str(home) not in str(shown)

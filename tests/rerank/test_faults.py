@@ -163,7 +163,7 @@ def test_after_the_last_word_nothing_more_is_sent(endpoint, query, hits, monkeyp
     with pytest.raises(RagError, match="had not finished its answer after 0.8 s"):
         OpenAIReranker("gpt-4o", timeout=1, max_retries=1).rank(query, hits)
     for thread in threading.enumerate():
-        if "work" in thread.name:
+        if "(work)" in thread.name:  # the function that asks
             thread.join(10)
             assert not thread.is_alive()
     assert len(endpoint.requests) == 1
