@@ -142,12 +142,7 @@ def weight_sweep(
         axes.axhspan(here["low"], here["high"], color=BLUE, alpha=0.15, linewidth=0)
         axes.axhline(here["mean"], color=BLUE, linewidth=2, label="composed, with 95% interval")
         axes.plot(weights, means, "s-", color=ORANGE, markersize=5, label="weighted sum")
-        axes.set_title(family, fontsize=11, color=DARK)
-        axes.set_xlim(-0.03, 1.03)
-        axes.set_ylim(0, 1.04)
-        axes.set_xticks([0, 0.5, 1], ["0\nwords", "0.5\naverage", "1\npicture"])
-        axes.grid(axis="y", color=RULE)
-        axes.tick_params(axis="y", labelleft=axes is panels[0])
+        _share_panel(axes, family, ["0\nwords", "0.5\naverage", "1\npicture"], first=axes is panels[0])
     panels[0].set_ylabel(measure)
     figure.supxlabel("weight of the picture's embedding", fontsize=10, color=DARK)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=2, frameon=False, fontsize=10)
@@ -164,12 +159,7 @@ def slide_lines(words: Sequence[float], figures: Mapping[str, Mapping[str, Seque
     for axes, (family, shares) in zip(panels, figures.items(), strict=True):
         for (name, means), (color, style, width) in zip(shares.items(), styles, strict=False):
             axes.plot(words, means, style, color=color, linewidth=width, markersize=5, label=name)
-        axes.set_title(family, fontsize=11, color=DARK)
-        axes.set_xlim(-0.03, 1.03)
-        axes.set_ylim(0, 1.04)
-        axes.set_xticks([0, 0.5, 1], ["0\npicture", "0.5\ncomposed", "1\nwords"])
-        axes.grid(axis="y", color=RULE)
-        axes.tick_params(axis="y", labelleft=axes is panels[0])
+        _share_panel(axes, family, ["0\npicture", "0.5\ncomposed", "1\nwords"], first=axes is panels[0])
     figure.supxlabel("words", fontsize=10, color=DARK)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=3, frameon=False, fontsize=10)
     return figure
@@ -201,3 +191,13 @@ def _note(axes, notes: Sequence[str]) -> None:
     """A word at the right end of every row."""
     for place, note in enumerate(notes):
         axes.annotate(note, (1.01, place), xycoords=("axes fraction", "data"), va="center", fontsize=9, color=DARK)
+
+
+def _share_panel(axes, family: str, ends: Sequence[str], *, first: bool) -> None:
+    """A panel of shares over a weight from 0 to 1; `ends`: what stands below 0, 0.5 and 1; `first` has the numbers."""
+    axes.set_title(family, fontsize=11, color=DARK)
+    axes.set_xlim(-0.03, 1.03)
+    axes.set_ylim(0, 1.04)
+    axes.set_xticks([0, 0.5, 1], ends)
+    axes.grid(axis="y", color=RULE)
+    axes.tick_params(axis="y", labelleft=first)
