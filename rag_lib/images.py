@@ -30,6 +30,7 @@ MAX_ASPECT = 2000  # long edge / short edge; resizing the short edge of a longer
 NO_MEMORY = "there is not enough memory to open it"
 
 _opening = threading.Lock()  # warning filters are global: one thread at a time may change them
+_loading = threading.Lock()  # a PIL image that is given twice may reach two threads; Pillow loads it unguarded
 
 
 class ImageError(RagError):
@@ -90,7 +91,8 @@ def open_image(source: str | Path | Image.Image, *, max_edge: int | None = None)
     name = getattr(source, "filename", "") or "the picture" if isinstance(source, Image.Image) else source
     try:
         if isinstance(source, Image.Image):
-            image = _decode(source, name, max_edge=None).copy()
+            with _loading:
+                image = _decode(source, name, max_edge=None).copy()
         else:
             image = _read(Path(source), max_edge)
         image = _to_rgb(_upright(image))

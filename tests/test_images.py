@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -190,6 +191,16 @@ def test_a_pil_image_is_taken_and_not_changed():
     assert (image.mode, image.size) == ("RGBA", (300, 100))
     rgb = Image.new("RGB", (4, 4))
     assert open_image(rgb) is not rgb
+
+
+def test_a_pil_image_that_is_not_loaded_yet_can_be_given_to_many_threads(tmp_path):
+    noise((600, 450)).save(tmp_path / "a.png")
+    expected = open_image(tmp_path / "a.png").tobytes()
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(10):
+            with Image.open(tmp_path / "a.png") as image:
+                opened = list(pool.map(open_image, [image] * 8))
+            assert all(one.tobytes() == expected for one in opened)
 
 
 def test_a_truncated_pil_image_raises():
