@@ -31,7 +31,8 @@ class Server:
         self.pipeline, self._page = Pipeline(choices), None
         try:
             self._check_open()
-            self.url = self._launch(host, port or _free_port(host))
+            free = _free_port(host)  # asked for in any case: it tells a wrong host from a taken port
+            self.url = self._launch(host, port or free)
         except BaseException:
             self.stop()
             raise
@@ -111,5 +112,8 @@ def _unproxied(host: str) -> dict[str, str]:
 
 def _free_port(host: str) -> int:
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as trial:
-        trial.bind((host, 0))
+        try:
+            trial.bind((host, 0))
+        except OSError:
+            raise RagError(f"'{host}' is no address of this machine: give {LOOPBACK}, or 0.0.0.0 for all.") from None
         return trial.getsockname()[1]

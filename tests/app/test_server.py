@@ -90,3 +90,9 @@ def test_a_port_that_is_taken_is_named():
         port = int(server.url.rsplit(":", 1)[1].strip("/"))
         with pytest.raises(RagError, match=f"port {port} is taken"):
             start(port=port, **PARTS)
+
+
+@pytest.mark.parametrize("port", [0, 7861])
+def test_a_host_that_is_not_this_machine_is_named(port):
+    with pytest.raises(RagError, match="'192.0.2.1' is no address of this machine"):
+        start(host="192.0.2.1", port=port, **PARTS)
