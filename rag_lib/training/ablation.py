@@ -31,7 +31,7 @@ from rag_lib.training.recipe import Recipe, add_arguments, from_arguments
 from rag_lib.training.tokenizer import train_tokenizer
 from rag_lib.training.train import new_model, patch_tokens, save_pocket, train_text
 
-SMALL = Recipe(n_products=12_000, n_query_pictures=4_000, text_steps=300, batch=64, twins=16)
+SMALL = Recipe(n_products=12_000, n_query_pictures=4_000, text_steps=400, batch=64, twins=16)
 BASE = "all parts"
 VARIANTS = {
     BASE: {},
@@ -166,13 +166,16 @@ def table(rows: list[dict], recipe: Recipe, benchmark: Benchmark) -> str:
 def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m rag_lib.training.ablation", description=__doc__)
     parser.add_argument("--out", default="runs/ablation", help="folder of all variants (runs/ablation)")
+    parser.add_argument("--only", nargs="+", choices=VARIANTS, help="some variants; the first is the base")
     add_arguments(parser, SMALL)
     arguments = parser.parse_args(words)
     folder, recipe = resolve(arguments.out), from_arguments(arguments)
     model, heads, *_ = read_pocket(POCKET_FOLDER)
     pictures = training_pictures(recipe, model.config.image_size)
     tokenizer = train_tokenizer(vocab_size=1200, seed=recipe.seed)
-    ablate(recipe, pictures, tokenizer, make_benchmark("validation"), folder, (model.eval(), heads))
+    variants = {name: VARIANTS[name] for name in arguments.only or VARIANTS}
+    benchmark = make_benchmark("validation")
+    ablate(recipe, pictures, tokenizer, benchmark, folder, (model.eval(), heads), variants=variants)
     print((folder / "ablation.md").read_text(encoding="utf-8"))
 
 
