@@ -49,6 +49,8 @@ FIGURES = {
     "attribute edit": ("attribute edit", "composed"),
     "worn": (ALL, "worn"),
     "average": (ALL, "average"),
+    "text only": ("text only", "text only"),
+    "image only": ("image only", "image only"),
 }
 
 Values = dict[str, dict[str, list[float]]]  # gallery -> figure -> Recall@1 of every query
@@ -148,7 +150,8 @@ def table(rows: list[dict], recipe: Recipe, benchmark: Benchmark) -> str:
         "diff: from the first row; p: paired randomization test over the queries. One seed each: it says how sure "
         "a difference is for these queries, not for other seeds.",
         "worn: all composed queries, their pictures cropped, blurred or noisy and their words in capitals or mistyped; "
-        "average: all composed queries by the average of the two halves' embeddings.",
+        "average: all composed queries by the average of the two halves' embeddings; text only, image only: the "
+        "queries that have no other half.",
     ]
     base = rows[0]["variant"]
     for gallery in GALLERIES:
@@ -157,8 +160,8 @@ def table(rows: list[dict], recipe: Recipe, benchmark: Benchmark) -> str:
             if row["gallery"] == gallery:
                 cells = lines.setdefault(row["variant"], [row["variant"]])
                 cells.append(f"{row['mean']:.3f}")
-                cells += ["", ""] if row["variant"] == base else [f"{row['difference']:+.3f}", p_text(row["p"])]
-        head = [gallery, *(cell for figure in FIGURES for cell in (figure, "diff", "p"))]
+                cells.append("" if row["variant"] == base else f"{row['difference']:+.3f} ({p_text(row['p'])})")
+        head = [gallery, *(cell for figure in FIGURES for cell in (figure, "diff (p)"))]
         parts.append(markdown(head, list(lines.values())))
     return "\n\n".join(parts)
 
