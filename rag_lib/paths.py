@@ -1,6 +1,9 @@
 """Where generated files live, whatever folder a notebook or a command is started from."""
 
 import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rag_lib.errors import RagError
@@ -34,3 +37,19 @@ def resolve(path: str | Path) -> Path:
     """A relative path as the notebooks' parameters mean it: below `home()`, not below the current folder."""
     path = Path(path).expanduser()
     return path if path.is_absolute() else home() / path
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Write a file whole or not at all: `with replacing(path) as beside: beside.write_text(...)`.
+
+    What was written to `beside`, a new name in the same folder, takes the place of `path` at the end; if the end is
+    not reached, it is removed and `path` stays as it was.
+    """
+    path = Path(path)
+    beside = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
+    try:
+        yield beside
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
