@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from rag_lib.catalog import load_folder, query_picture
-from rag_lib.catalog.drawing import draw_product
 from rag_lib.collection import Collection
 from rag_lib.collection.rows import schema
+from rag_lib.drawn.drawing import draw_product
 from rag_lib.encoders import load_encoder
 from rag_lib.errors import RagError
 from rag_lib.images import content_id

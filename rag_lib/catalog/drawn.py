@@ -25,14 +25,13 @@ import numpy as np
 from PIL import Image
 from tqdm.auto import tqdm
 
-from rag_lib.catalog.drawing import draw_product, draw_query_picture
-from rag_lib.catalog.wares import COUNT, Picture, plan
+from rag_lib.drawn.drawing import DRAWING_VERSION, draw_product, draw_query_picture
+from rag_lib.drawn.wares import COUNT, Picture, plan
 from rag_lib.errors import RagError
 from rag_lib.images import ImageError, content_id
 from rag_lib.paths import data_dir, resolve
 from rag_lib.records import Catalog, Item
 
-DRAWING_VERSION = 1  # raise it when the drawings change: older folders are then drawn again
 SIZE = 320  # edge of a picture, pixels
 _MANIFEST = "manifest.json"
 _OURS = {_MANIFEST, "items.jsonl", "query.jsonl", "products", "query"}  # what may be replaced in a folder

@@ -11,9 +11,9 @@ from PIL import Image, ImageDraw
 
 from rag_lib.display.pictures import AMBER, GAP, GREEN, INK, PAPER, RED, SOFT, WIDTH, paste_tile
 from rag_lib.display.pictures import Picture as Shown
-from rag_lib.evaluation.drawn import Benchmark
-from rag_lib.evaluation.failures import Failure
-from rag_lib.evaluation.plan import DrawnQuery, Picture, answers, hard_negatives
+from rag_lib.evaluation.drawn.benchmark import Benchmark
+from rag_lib.evaluation.drawn.failures import Failure
+from rag_lib.evaluation.drawn.plan import DrawnQuery, Picture, answers, hard_negatives
 from rag_lib.panorama import BLUE
 from rag_lib.typeset import font_for, line_height, wrap
 

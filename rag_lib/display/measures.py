@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rag_lib.display.charts import BLUE, DARK, ORANGE, PALE, RULE, SKY, VERMILION, chart
-from rag_lib.evaluation.plan import COMPOSED
-from rag_lib.evaluation.report import ALL, WHOLE, Report
-from rag_lib.evaluation.tables import p_text
+from rag_lib.evaluation.drawn.plan import COMPOSED
+from rag_lib.evaluation.drawn.report import ALL, WHOLE, Report
+from rag_lib.evaluation.drawn.tables import p_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -52,18 +52,19 @@ def load_encoder(name: str, weights: str | Path | None = None, device: str = "au
             f"Unknown encoder {name[:200]!r}.{did_you_mean(name, ENCODERS)} Known: {', '.join(ENCODERS)}; a hub id "
             "'org/model' or a folder that holds a model works as well."
         )
-    from rag_lib.encoders import loading
     from rag_lib.encoders.device import choose_device, choose_dtype
+    from rag_lib.encoders.visualized_bge import loading
 
     device = choose_device(device)
     dtype = choose_dtype(dtype, device, large=name in loading.CHECKPOINTS)
     if name == "pocket":
-        folder = resolve(weights) if weights else loading.POCKET_FOLDER
-        return loading.load_pocket(folder, device=device, dtype=dtype)
+        from rag_lib.encoders.pocket.loading import POCKET_FOLDER, load_pocket
+
+        return load_pocket(resolve(weights) if weights else POCKET_FOLDER, device=device, dtype=dtype)
     if name in loading.CHECKPOINTS:
         return loading.load_official(name, weights, device=device, dtype=dtype)
-    from rag_lib.encoders import bge_vl, sentence
-    from rag_lib.encoders.source import find_source
+    from rag_lib.encoders.others import bge_vl, sentence
+    from rag_lib.encoders.others.source import find_source
 
     source = find_source(name, weights)
     load = bge_vl.load_bge_vl if bge_vl.is_bge_vl(source) else sentence.load_sentence_encoder

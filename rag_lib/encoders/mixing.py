@@ -18,8 +18,8 @@ from rag_lib.errors import RagError
 if TYPE_CHECKING:
     from rag_lib.encoders import Encoder
 
-# Chosen on the drawn benchmark's validation split (`rag_lib.evaluation.negatives`): with less, more of the unwanted
-# stays; with more, what was asked for begins to give way.
+# Chosen on the drawn benchmark's validation split (`rag_lib.evaluation.studies.negatives`): with less, more of the
+# unwanted stays; with more, what was asked for begins to give way.
 STRENGTH = 0.5
 _NOTHING = 1e-3  # a length below which what is left of a query has no direction of its own
 

@@ -133,8 +133,8 @@ class Vocabulary:
 
 
 def drawn_vocabulary(tokenizer, labels: Mapping[str, Sequence[str]]) -> Vocabulary:
-    """The pocket model's: the language that `rag_lib.training` teaches. `labels`: attribute -> names, its heads'."""
-    from rag_lib.training import language
+    """The pocket model's: the language of the drawn world. `labels`: attribute -> names, its heads'."""
+    from rag_lib.drawn import language
 
     nouns, adjectives = language.THEME_NOUNS, language.THEME_ADJECTIVES
     themes = {label: {n.removeprefix("a ") for n in (*nouns[label], *adjectives[label])} for label in nouns}

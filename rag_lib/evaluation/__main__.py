@@ -80,10 +80,10 @@ def measure_cir(arguments: argparse.Namespace) -> dict:
 def measure_drawn(arguments: argparse.Namespace) -> dict:
     """The drawn benchmark: print its tables, write the runs, return all figures."""
     from rag_lib.encoders import load_encoder
-    from rag_lib.evaluation.drawn import BENCHMARK_VERSION, make_benchmark, make_plan
-    from rag_lib.evaluation.meter import ask
-    from rag_lib.evaluation.report import against, as_json, report
-    from rag_lib.evaluation.tables import against_table, tables
+    from rag_lib.evaluation.drawn.benchmark import BENCHMARK_VERSION, make_benchmark, make_plan
+    from rag_lib.evaluation.drawn.meter import ask
+    from rag_lib.evaluation.drawn.report import against, as_json, report
+    from rag_lib.evaluation.drawn.tables import against_table, tables
     from rag_lib.rerank import load_reranker
 
     _refuse(arguments, "data", "gallery", "allow_missing", "submission")
@@ -123,9 +123,9 @@ def measure_drawn(arguments: argparse.Namespace) -> dict:
 
 def _rerank(answers, reranker, benchmark, sample: int | None) -> dict:
     """The safety gate: print its tables and its verdict, return both."""
+    from rag_lib.evaluation.drawn.reranking import gate, questions, rerank_all
+    from rag_lib.evaluation.drawn.tables import gate_tables
     from rag_lib.evaluation.measures import FIRST
-    from rag_lib.evaluation.reranking import gate, questions, rerank_all
-    from rag_lib.evaluation.tables import gate_tables
     from rag_lib.rerank import cost
 
     of_one, n = cost(reranker, FIRST), sum(1 for _ in questions(answers, sample))

@@ -1,6 +1,7 @@
 """Train the pocket model from nothing: `python -m rag_lib.training --out runs/pocket`.
 
-Stopped at any point, the same command goes on from the last checkpoint. When all is done it writes the report anew.
+Stopped at any point, the same command goes on from the last checkpoint. When all is done it measures the weights on the
+validation split of the drawn benchmark and writes the report anew.
 """
 
 import argparse
@@ -14,9 +15,7 @@ from rag_lib.training.files import read_json, write_json
 
 
 def main(words: list[str] | None = None) -> None:
-    from rag_lib.evaluation.drawn import make_benchmark
     from rag_lib.training.recipe import Recipe, add_arguments, from_arguments
-    from rag_lib.training.report import write_report
 
     parser = argparse.ArgumentParser(prog="python -m rag_lib.training", description=__doc__)
     parser.add_argument("--out", default="runs/pocket", help="folder of checkpoints and weights (runs/pocket)")
@@ -27,7 +26,7 @@ def main(words: list[str] | None = None) -> None:
     if not _is_finished(folder, recipe):
         train(folder, recipe)
     draw_curves(folder)
-    print(write_report(folder, make_benchmark("validation")))
+    print(write_report(folder))
 
 
 def train(folder: Path, recipe) -> None:
@@ -54,6 +53,57 @@ def draw_curves(folder: Path) -> None:
     from rag_lib.display import learning_curves
 
     learning_curves(read_json(folder / "log.json")).savefig(folder / "curves.png", dpi=120)
+
+
+def write_report(folder: Path) -> str:
+    """Measure `folder`/weights and write report.md beside them; returns its last section, the figures."""
+    from rag_lib.evaluation.drawn.tables import markdown
+    from rag_lib.training.minutes import read_minutes
+
+    def ending(stage: str, rows: list[dict]) -> str:
+        head, values = zip(*rows[-1].items(), strict=True)
+        return markdown([stage, *head], [["", *map(str, values)]])
+
+    settings = read_json(folder / "weights" / "config.json")
+    figures = measure(folder / "weights")
+    recipe = [[name, str(value)] for name, value in settings["recipe"].items()]
+    minutes = [[part, f"{spent:.1f}"] for part, spent in read_minutes(folder).items()]
+    parts = [
+        "# How these weights were trained",
+        f"sha256 of model.safetensors: {settings['sha256']}",
+        "## Recipe",
+        markdown(["part", "value"], recipe),
+        "## Minutes",
+        markdown(["part", "minutes"], minutes) if minutes else "Not counted.",
+        "## Where the log ended",
+        *(ending(stage, rows) for stage, rows in read_json(folder / "log.json").items()),
+        "Means of the last steps before that one, in the batches that were trained on; log.json and curves.png have "
+        "the whole course.",
+        figures,
+    ]
+    (folder / "report.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    return figures
+
+
+def measure(weights: Path) -> str:
+    """The figures of the validation split, as Markdown."""
+    from rag_lib.encoders import load_encoder
+    from rag_lib.evaluation.drawn.benchmark import BENCHMARK_VERSION, make_benchmark
+    from rag_lib.evaluation.drawn.meter import ask
+    from rag_lib.evaluation.drawn.report import report
+    from rag_lib.evaluation.drawn.tables import tables
+
+    benchmark = make_benchmark("validation")
+    plan = benchmark.plan
+    sizes = ", ".join(f"{len(ids)} pictures in the {name} gallery" for name, ids in plan.galleries.items())
+    return f"""\
+## Figures of the {plan.split} split
+
+The drawn benchmark, version {BENCHMARK_VERSION}, its {plan.split} split: {len(plan.queries)} queries; {sizes}, none of
+them drawn for training. This split is for choosing between models. Figures to quote come from the test split, asked
+once of the weights that were chosen: `python -m rag_lib.evaluation`.
+
+{tables(report(ask(load_encoder("pocket", weights=weights), benchmark)))}"""
 
 
 def _is_finished(folder: Path, recipe) -> bool:

@@ -1,4 +1,4 @@
-"""The drawn pictures that the pocket model learns from, with their labels, and the combinations it never sees.
+"""The drawn pictures that the pocket model learns from, with their labels.
 
 In: counts and a seed; out: a `PictureSet`. Drawing is done once: shards lie in `data/training/` and are found again.
 """
@@ -15,28 +15,24 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from rag_lib.catalog.drawing import (
+from rag_lib.drawn.combinations import COLOR_LABELS, SEEN, query_kinds
+from rag_lib.drawn.drawing import (
     CATEGORIES,
     COLORED_THEMES,
     COLORS,
+    DRAWING_VERSION,
     LOOKS,
     NATURAL,
     NATURAL_THEMES,
-    NO_FLOWERS,
-    QUERY_KINDS,
     THEMES,
     draw_product,
     draw_query_picture,
 )
-from rag_lib.catalog.drawn import DRAWING_VERSION
 from rag_lib.errors import RagError
 from rag_lib.paths import data_dir
 from rag_lib.training.recipe import Recipe
 
-COLOR_LABELS = (*COLORS, NATURAL)
-LABELS = {"category": CATEGORIES, "theme": THEMES, "color": COLOR_LABELS}
 SHARD = 500
-HERO = ("phone case", "leopard", NATURAL)
 
 
 @dataclass(frozen=True)
@@ -47,32 +43,6 @@ class Spec:
     theme: str
     color: str
     kind: str | None = None
-
-
-def is_held_out(category: str, theme: str, color: str) -> bool:
-    """Whether training never sees this combination: about one in ten, by hash, and the hero's leopard phone case."""
-    if (category, theme, color) == HERO:
-        return True
-    return hashlib.sha256(f"{category}|{theme}|{color}".encode()).digest()[0] % 10 == 0
-
-
-COMBINATIONS = tuple((category, *look) for category in CATEGORIES for look in LOOKS)
-SEEN = tuple(combination for combination in COMBINATIONS if not is_held_out(*combination))
-HELD_OUT = tuple(combination for combination in COMBINATIONS if is_held_out(*combination))
-# Whole kinds of query pictures that training never sees, for the evaluation to ask with; every theme but brick has one.
-HELD_OUT_KINDS = ("t-shirt", "floor", "gift")
-
-
-def query_kinds(theme: str, color: str, *, held_out: bool) -> tuple[str, ...]:
-    """The kinds of query pictures that show this look: those of `HELD_OUT_KINDS`, or all others.
-
-    No meadow blooms in black, grey, brown or green.
-    """
-    return tuple(
-        kind
-        for kind in QUERY_KINDS[theme]
-        if (kind in HELD_OUT_KINDS) == held_out and not (kind == "flower field" and color in NO_FLOWERS)
-    )
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rag_lib.catalog.drawing import CATEGORIES, COLORED_THEMES, COLORS, NATURAL, NATURAL_THEMES, THEMES
+from rag_lib.drawn.combinations import COLOR_LABELS, is_held_out
+from rag_lib.drawn.drawing import CATEGORIES, COLORED_THEMES, COLORS, NATURAL, NATURAL_THEMES, THEMES
+from rag_lib.drawn.language import add_noise, write_instruction
 from rag_lib.errors import RagError
-from rag_lib.training.language import add_noise, write_instruction
-from rag_lib.training.pictures import COLOR_LABELS, is_held_out
 
 ANY = -1  # an attribute that a query leaves open
 PATIENCE = 1000  # draws in a row that the pictures cannot show; in the whole world a few

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from rag_lib.catalog.drawing import CATEGORIES, COLORS, LOOKS
-from rag_lib.training.language import FILLERS, PHRASINGS, write_instruction
+from rag_lib.drawn.drawing import CATEGORIES, COLORS, LOOKS
+from rag_lib.drawn.language import FILLERS, PHRASINGS, write_instruction
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 

@@ -15,15 +15,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from rag_lib.encoders.attributes import AttributeHeads
+from rag_lib.drawn.combinations import LABELS
+from rag_lib.encoders.pocket.attributes import AttributeHeads
 from rag_lib.encoders.preprocess import normalize
-from rag_lib.encoders.visualized_bge import POCKET, VisualizedBGE, VisualizedBGEConfig
+from rag_lib.encoders.visualized_bge.model import POCKET, VisualizedBGE, VisualizedBGEConfig
 from rag_lib.training import losses
 from rag_lib.training.augment import augment, mirror
 from rag_lib.training.files import write_json
 from rag_lib.training.loop import optimize
 from rag_lib.training.minutes import timed
-from rag_lib.training.pictures import LABELS, PictureSet
+from rag_lib.training.pictures import PictureSet
 from rag_lib.training.queries import QuerySampler
 from rag_lib.training.recipe import Recipe
 

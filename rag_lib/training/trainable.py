@@ -13,10 +13,11 @@ from pathlib import Path
 
 import torch
 
-from rag_lib.encoders import loading
-from rag_lib.encoders.checkpoint import build_empty, load_checkpoint
-from rag_lib.encoders.converted import read_checkpoint
-from rag_lib.encoders.visualized_bge import CONFIGS, VisualizedBGE
+from rag_lib.encoders.pocket.loading import POCKET_FOLDER, load_pocket, read_pocket
+from rag_lib.encoders.visualized_bge import loading
+from rag_lib.encoders.visualized_bge.checkpoint import build_empty, load_checkpoint
+from rag_lib.encoders.visualized_bge.converted import read_checkpoint
+from rag_lib.encoders.visualized_bge.model import CONFIGS, VisualizedBGE
 from rag_lib.errors import RagError, did_you_mean
 from rag_lib.paths import resolve
 
@@ -83,9 +84,9 @@ class Trainable:
 def load_trainable(name: str, weights: str | Path | None = None) -> Trainable:
     """The model behind an encoder's name. Raises RagError as `load_encoder` does, and for what cannot be trained."""
     if name == "pocket":
-        folder = resolve(weights) if weights else loading.POCKET_FOLDER
-        loading.load_pocket(folder, device="cpu", dtype=torch.float32)  # says what is wrong with the folder
-        model, _, tokenizer, digest = loading.read_pocket(folder)
+        folder = resolve(weights) if weights else POCKET_FOLDER
+        load_pocket(folder, device="cpu", dtype=torch.float32)  # says what is wrong with the folder
+        model, _, tokenizer, digest = read_pocket(folder)
         return Trainable(name, model, tokenizer, folder, digest)
     if name not in loading.CHECKPOINTS:
         known = ("pocket", *loading.CHECKPOINTS)

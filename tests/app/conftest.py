@@ -35,7 +35,7 @@ def home(tmp_path_factory):
 
 def fill(folder, categories, queries):
     """A folder of pictures with their titles and prices."""
-    from rag_lib.catalog.drawing import draw_product, draw_query_picture
+    from rag_lib.drawn.drawing import draw_product, draw_query_picture
 
     (folder / "query").mkdir(parents=True)
     rows = []

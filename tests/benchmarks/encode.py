@@ -20,13 +20,13 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import BatchEncoding
 
-from rag_lib.catalog.drawing import CATEGORIES, LOOKS, draw_product
-from rag_lib.encoders.checkpoint import load_checkpoint, read_tensors
-from rag_lib.encoders.composed import ComposedEncoder
-from rag_lib.encoders.inference import InferenceModel
-from rag_lib.encoders.layers import Linear
+from rag_lib.drawn.drawing import CATEGORIES, LOOKS, draw_product
 from rag_lib.encoders.preprocess import normalize, read_square
-from rag_lib.encoders.visualized_bge import CONFIGS, VisualizedBGE
+from rag_lib.encoders.visualized_bge.checkpoint import load_checkpoint, read_tensors
+from rag_lib.encoders.visualized_bge.encoder import ComposedEncoder
+from rag_lib.encoders.visualized_bge.inference import InferenceModel
+from rag_lib.encoders.visualized_bge.layers import Linear
+from rag_lib.encoders.visualized_bge.model import CONFIGS, VisualizedBGE
 
 GIGA = 1e9
 

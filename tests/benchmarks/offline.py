@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 
 from rag_lib.catalog import load_folder
-from rag_lib.catalog.drawing import CATEGORIES, LOOKS, draw_product
 from rag_lib.collection import Collection
+from rag_lib.drawn.drawing import CATEGORIES, LOOKS, draw_product
 from rag_lib.encoders import load_encoder
 
 

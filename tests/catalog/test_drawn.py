@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from rag_lib.catalog import drawn
-from rag_lib.catalog.drawing import CATEGORIES, COLORED_THEMES, COLORS, LOOKS, NATURAL, NATURAL_THEMES
 from rag_lib.catalog.drawn import load_drawn, make_drawn_catalog
-from rag_lib.catalog.wares import COUNT, LARGEST, plan
+from rag_lib.drawn.drawing import CATEGORIES, COLORED_THEMES, COLORS, LOOKS, NATURAL, NATURAL_THEMES
+from rag_lib.drawn.wares import COUNT, LARGEST, plan
 from rag_lib.errors import RagError
 from rag_lib.images import content_id
 

@@ -6,9 +6,9 @@ from PIL import Image
 
 from rag_lib.display import AMBER, GREEN, RED, WIDTH, show_examples, show_failures
 from rag_lib.display.answers import describe
-from rag_lib.evaluation.drawn import Benchmark
-from rag_lib.evaluation.failures import Failure
-from rag_lib.evaluation.plan import NOTHING, DrawnQuery, Picture, Plan
+from rag_lib.evaluation.drawn.benchmark import Benchmark
+from rag_lib.evaluation.drawn.failures import Failure
+from rag_lib.evaluation.drawn.plan import NOTHING, DrawnQuery, Picture, Plan
 from rag_lib.panorama import BLUE
 
 PINK, TEAL, OLIVE, BROWN = (250, 90, 200), (0, 140, 140), (140, 140, 0), (110, 60, 20)

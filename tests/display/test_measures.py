@@ -7,9 +7,9 @@ from matplotlib.colors import to_hex
 
 from rag_lib import display
 from rag_lib.display.charts import PALE, VERMILION
-from rag_lib.evaluation.meter import Asked
-from rag_lib.evaluation.plan import COMPOSED, DrawnQuery
-from rag_lib.evaluation.report import ALL, report
+from rag_lib.evaluation.drawn.meter import Asked
+from rag_lib.evaluation.drawn.plan import COMPOSED, DrawnQuery
+from rag_lib.evaluation.drawn.report import ALL, report
 
 WAYS = {"composed": 0.9, "image only": 0.1, "text only": 0.2, "average": 0.5}  # the share that each gets right
 EDITS = ("color", "theme", "both")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from rag_lib.encoders.visualized_bge import BASE
+from rag_lib.encoders.visualized_bge.model import BASE
 
 
 def _upstream_checkpoint(model):
@@ -43,7 +43,9 @@ def upstream_checkpoint():
 @pytest.fixture(scope="session")
 def recipe():
     """The module golden/recipe.py, which golden/make.py imports too: it is no test, so pytest does not find it."""
-    spec = importlib.util.spec_from_file_location("golden_recipe", Path(__file__).parent / "golden" / "recipe.py")
+    spec = importlib.util.spec_from_file_location(
+        "golden_recipe", Path(__file__).parent / "visualized_bge" / "golden" / "recipe.py"
+    )
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

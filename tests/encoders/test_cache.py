@@ -15,7 +15,7 @@ from PIL import Image
 
 from rag_lib.encoders import load_encoder
 from rag_lib.encoders.cache import EmbeddingCache
-from rag_lib.encoders.loading import PocketEncoder
+from rag_lib.encoders.pocket.loading import PocketEncoder
 from rag_lib.images import content_id
 
 
@@ -150,7 +150,7 @@ import sys, time
 from pathlib import Path
 from rag_lib.encoders import load_encoder
 from rag_lib.encoders.cache import EmbeddingCache
-from rag_lib.encoders.loading import PocketEncoder
+from rag_lib.encoders.pocket.loading import PocketEncoder
 
 class Stopping(PocketEncoder):
     calls = 0

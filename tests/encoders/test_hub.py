@@ -17,8 +17,9 @@ import torch
 
 from rag_lib.encoders import load_encoder
 from rag_lib.encoders.hub import HubFile, fetch
-from rag_lib.encoders.loading import CHECKPOINTS, POCKET_FOLDER, TOKENIZERS
-from rag_lib.encoders.visualized_bge import CONFIGS, VisualizedBGE
+from rag_lib.encoders.pocket.loading import POCKET_FOLDER
+from rag_lib.encoders.visualized_bge.loading import CHECKPOINTS, TOKENIZERS
+from rag_lib.encoders.visualized_bge.model import CONFIGS, VisualizedBGE
 from rag_lib.errors import RagError
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
@@ -369,7 +370,7 @@ def test_the_official_name_loads_from_the_hub_and_then_without_asking_it(
     } | tokenizer_files())  # fmt: skip
     code = f"""
 from rag_lib.encoders import load_encoder
-from rag_lib.encoders.visualized_bge import CONFIGS, VisualizedBGEConfig
+from rag_lib.encoders.visualized_bge.model import CONFIGS, VisualizedBGEConfig
 CONFIGS[{OFFICIAL!r}] = {small_config!r}
 for _ in range(2):
     encoder = load_encoder({OFFICIAL!r})

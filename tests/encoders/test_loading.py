@@ -13,8 +13,9 @@ import torch
 from PIL import Image
 
 from rag_lib.encoders import load_encoder
-from rag_lib.encoders.loading import POCKET_FOLDER, _fingerprint
-from rag_lib.encoders.visualized_bge import BASE, CONFIGS, VisualizedBGE
+from rag_lib.encoders.pocket.loading import POCKET_FOLDER
+from rag_lib.encoders.visualized_bge.loading import fingerprint_of
+from rag_lib.encoders.visualized_bge.model import BASE, CONFIGS, VisualizedBGE
 from rag_lib.errors import RagError
 
 OFFICIAL = "visualized-bge-base-en-v1.5"
@@ -148,7 +149,7 @@ def test_a_checkpoint_is_hashed_once_a_place(small, tmp_path, monkeypatch):
     def hashed(_):
         raise AssertionError("the .pth was hashed")
 
-    monkeypatch.setattr("rag_lib.encoders.converted.sha256", hashed)
+    monkeypatch.setattr("rag_lib.encoders.visualized_bge.converted.sha256", hashed)
     assert load(path)[0] == load(other)[0] == first
 
 
@@ -358,7 +359,7 @@ def test_encoding_leaves_the_fingerprint_as_it_was():
     encoder = load_encoder("pocket")
     encoder.encode_queries([None, None], ["a phone case", "a phone case " * 400])  # sets padding and truncation
     digest = json.loads((POCKET_FOLDER / "config.json").read_text())["sha256"]
-    assert _fingerprint(digest, encoder.tokenizer, encoder.dtype) == encoder.fingerprint
+    assert fingerprint_of(digest, encoder.tokenizer, encoder.dtype) == encoder.fingerprint
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from rag_lib.catalog.drawing import draw_product
+from rag_lib.drawn.drawing import draw_product
 from rag_lib.encoders import load_encoder
 
 EXACT, NEAR = 1e-4, 5e-3  # largest difference of an entry; what JPEG's losses allow is far below what a mistake makes

@@ -12,11 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
-from rag_lib.catalog.drawing import CATEGORIES, COLORS, LOOKS
-from rag_lib.encoders import load_encoder, loading
-from rag_lib.encoders.visualized_bge import CONFIGS, VisualizedBGE
-from rag_lib.encoders.vocabulary import UnknownWords
-from rag_lib.training.language import (
+from rag_lib.drawn.drawing import CATEGORIES, COLORS, LOOKS
+from rag_lib.drawn.language import (
     FILLERS,
     HELD_OUT_PHRASINGS,
     PHRASINGS,
@@ -25,6 +22,10 @@ from rag_lib.training.language import (
     THEME_NOUNS,
     write_instruction,
 )
+from rag_lib.encoders import load_encoder
+from rag_lib.encoders.pocket import loading
+from rag_lib.encoders.visualized_bge.model import CONFIGS, VisualizedBGE
+from rag_lib.encoders.vocabulary import UnknownWords
 
 TINY = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny_models.py"))))
 NAMES = [*itertools.chain(*PRODUCT_NAMES.values(), *THEME_NOUNS.values(), *THEME_ADJECTIVES.values()), *COLORS]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rag_lib.catalog.drawing import CATEGORIES, COLORED_THEMES, COLORS, draw_product, draw_query_picture
+from rag_lib.drawn.drawing import CATEGORIES, COLORED_THEMES, COLORS, draw_product, draw_query_picture
 from rag_lib.encoders import load_encoder
 from rag_lib.records import Hit, Item, Query
 from rag_lib.rerank import load_reranker

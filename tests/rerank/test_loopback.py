@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rag_lib.catalog.drawing import draw_product, draw_query_picture
+from rag_lib.drawn.drawing import draw_product, draw_query_picture
 from rag_lib.encoders import load_encoder
 from rag_lib.errors import RagError
 from rag_lib.records import Hit, Item, Query

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from rag_lib.catalog.drawing import CATEGORIES, LOOKS
-from rag_lib.encoders.visualized_bge import VisualizedBGEConfig
-from rag_lib.evaluation.drawn import make_benchmark
+from rag_lib.drawn.drawing import CATEGORIES, LOOKS
+from rag_lib.encoders.visualized_bge.model import VisualizedBGEConfig
+from rag_lib.evaluation.drawn.benchmark import make_benchmark
 from rag_lib.training import train
 from rag_lib.training.pictures import PictureSet, labels_of, training_specs
 from rag_lib.training.recipe import Recipe

@@ -9,10 +9,10 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from rag_lib.catalog.drawing import draw_product
+from rag_lib.drawn.drawing import draw_product
 from rag_lib.encoders import load_encoder
-from rag_lib.encoders.loading import POCKET_FOLDER
-from rag_lib.encoders.visualized_bge import BASE, CONFIGS, VisualizedBGE
+from rag_lib.encoders.pocket.loading import POCKET_FOLDER
+from rag_lib.encoders.visualized_bge.model import BASE, CONFIGS, VisualizedBGE
 from rag_lib.errors import RagError
 from rag_lib.training import finetune as module
 from rag_lib.training import loop

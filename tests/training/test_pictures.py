@@ -2,18 +2,10 @@
 
 import pytest
 
-from rag_lib.catalog.drawing import CATEGORIES, COLORS, LOOKS, NATURAL, THEMES
+from rag_lib.drawn.combinations import HELD_OUT, HELD_OUT_KINDS, HERO, SEEN, is_held_out
+from rag_lib.drawn.drawing import CATEGORIES, COLORS, LOOKS, NATURAL, THEMES
 from rag_lib.errors import RagError
-from rag_lib.training.pictures import (
-    HELD_OUT,
-    HELD_OUT_KINDS,
-    HERO,
-    SEEN,
-    Spec,
-    draw_set,
-    is_held_out,
-    training_specs,
-)
+from rag_lib.training.pictures import Spec, draw_set, training_specs
 
 
 def test_one_combination_in_ten_is_held_out_and_the_hero_among_them():

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from rag_lib.catalog.drawing import CATEGORIES, NATURAL, THEMES
+from rag_lib.drawn.combinations import COLOR_LABELS, is_held_out
+from rag_lib.drawn.drawing import CATEGORIES, NATURAL, THEMES
 from rag_lib.errors import RagError
-from rag_lib.training.pictures import COLOR_LABELS, Spec, is_held_out, labels_of, training_specs
+from rag_lib.training.pictures import Spec, labels_of, training_specs
 from rag_lib.training.queries import ANY, QuerySampler
 
 

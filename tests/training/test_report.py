@@ -26,7 +26,7 @@ def trained(tmp_path_factory, small_benchmark):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAG_HOME", str(home))
-        patch.setattr("rag_lib.evaluation.drawn.make_benchmark", make)
+        patch.setattr("rag_lib.evaluation.drawn.benchmark.make_benchmark", make)
         with contextlib.redirect_stdout(printed):
             command.main(WORDS)
         yield SimpleNamespace(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from rag_lib.catalog.drawing import CATEGORIES
+from rag_lib.drawn.drawing import CATEGORIES
 from rag_lib.encoders import load_encoder
 from rag_lib.encoders.preprocess import normalize
 from rag_lib.errors import RagError

@@ -1,0 +1,1 @@
+"""What single controls are worth: negatives, titles, the slider between picture and words."""
