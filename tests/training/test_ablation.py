@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from rag_lib import ablation
 from rag_lib.encoders.pocket.loading import read_pocket
 from rag_lib.errors import RagError
-from rag_lib.training import ablation
 from rag_lib.training.recipe import Recipe
 from rag_lib.training.train import new_model
 
