@@ -49,6 +49,9 @@ def test_what_is_no_number(value):
         ("Ranked list: [3, 1, 2] Reasons: not in the order of [1, 2, 3].", [3, 1, 2], "not in the order of [1, 2, 3]."),
         ("The form is Ranked list: []. Ranked list: [3, 1, 2]", [3, 1, 2], ""),
         ("Ranked list: [3] > [1] > [2]", [3, 1, 2], ""),
+        ("Ranked list: [#3] > [#1] > [#2]", [3, 1, 2], ""),
+        ("Ranked list: [#3, #1, #2]. Reasons: Spots.", [3, 1, 2], "Spots."),
+        ("Ranked list: #3, #1, #2. Reasons: Spots.", [3, 1, 2], "Spots."),
         ("Ranked list: 3, 1, 2. Reasons: Spots.", [3, 1, 2], "Spots."),
         ("Reasons: Spots. Ranked list: [3 1 2]", [3, 1, 2], "Spots. Ranked list:"),
         ("{not json} [3, 1, 2]", [3, 1, 2], ""),
@@ -59,6 +62,81 @@ def test_parse_text_finds_the_ranking(reply, order, reason):
     found = parse_text(reply, 3)
     assert repair(found.numbers, 3) == (order, {})
     assert found.reason == reason
+
+
+DRAFT, FINAL = '{"ranking": [1, 2, 3], "reason": "A guess."}', '{"ranking": [3, 1, 2], "reason": "Spots."}'
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        f"<think>{DRAFT}</think>{FINAL}",
+        "<think>Ranked list: [1, 2, 3]</think>\n\nRanked list: [3, 1, 2] Reasons: Spots.",
+        f"{DRAFT} Wait, the third has spots.</think>\n{FINAL}",  # the prompt's template opened the thought
+        f"<think>hm</think>{FINAL}</think>",
+        f"<think></think>{FINAL}<think>{DRAFT}</think>",
+        f"[THINK]{DRAFT}[/THINK]{FINAL}",
+        f"<|START_THINKING|>{DRAFT}<|END_THINKING|>{FINAL}",
+        f"◁think▷{DRAFT}◁/think▷{FINAL}",
+        f"<seed:think>{DRAFT}</seed:think>{FINAL}",
+        f"<Reasoning>{DRAFT}</Reasoning><answer>{FINAL}</answer>",
+        f"<think>{DRAFT * 5000}</think>{FINAL}",  # longer than what is read of an answer
+        f"```json\n{DRAFT}\n```\nOn second thought:\n```json\n{FINAL}\n```",
+        f"The form: {DRAFT} My answer: {FINAL}",
+        f"The form: {DRAFT} Ranked list: [3, 1, 2] Reasons: Spots.",
+        f"Draft: {DRAFT} Better: {FINAL[:-2]}",  # the last one lacks its end
+        f"Ranked list: [1, 2, 3] at first sight, but: {FINAL}",
+        f'{FINAL} For instance {{"ranking": [1]}} would be wrong.',
+        f'{{"answer": {FINAL}}}',
+        f'{{"type": "object", "ranking": {{"type": "array"}}}} {FINAL}',
+        f"{FINAL} That is not the order of the search, [1, 2, 3].",
+    ],
+)
+def test_of_several_rankings_the_answer_is_taken_not_a_draft(reply):
+    found = parse_text(reply, 3)
+    assert repair(found.numbers, 3) == ([3, 1, 2], {}) and found.reason.startswith("Spots.")
+    assert not found.thinking
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        f"<think>First guess: {DRAFT} but",
+        f"{DRAFT} <think>no, wait",
+        f"<think>a</think>{DRAFT}<think>or rather",
+        "[THINK]Ranked list: [1, 2, 3]",
+        "<think>" * 100_000,
+    ],
+)
+def test_a_thought_without_end_holds_no_answer(reply):
+    found = parse_text(reply, 3)
+    assert found.numbers == [] and found.thinking
+
+
+@pytest.mark.parametrize("opening", ["<think>", ""])  # the prompt's template may hold it
+def test_a_whole_draft_is_no_better_than_an_answer_in_part(opening):
+    assert parse_text(f"{opening}{DRAFT} hm</think>Ranked list: [3, 1]", 3).numbers == ["3", "1"]
+    assert parse_text(f"{opening}{DRAFT} hm</think>I cannot tell.", 3).numbers == []
+
+
+def test_the_marks_of_thoughts_within_an_answers_words_are_words():
+    reply = '{"ranking": [3, 1, 2], "reason": "It shows the words <think> and </think>."}'
+    assert parse_text(reply, 3).reason == "It shows the words <think> and </think>."
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "I ranked 35, 83 lower because they are red.",
+        "The order of 35, 83 is hard to tell.",
+        "Ranking is hard: 35, 83 and 47 are alike.",
+        "Of 35, 83, the rank is the same.",
+    ],
+)
+def test_numbers_in_a_sentence_are_no_ranking(sentence):
+    labels = (47, 83, 35)
+    assert parse_text(sentence, 3, labels).numbers == []
+    assert parse_text(f"{sentence} Ranked list: [35, 47, 83]", 3, labels).numbers == ["35", "47", "83"]
 
 
 @pytest.mark.parametrize(
