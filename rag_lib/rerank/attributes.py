@@ -63,7 +63,7 @@ def wishes(
             continue
         shown = 0.0 if pictured is None else float(pictured[attribute][best])
         wanted = 0.0 if written is None else float(written[attribute][best])
-        by_text = pictured is None or (written is not None and (_names(text, label) or wanted > shown))
+        by_text = pictured is None or (written is not None and (_is_named(text, label) or wanted > shown))
         if attribute == "category" and written is None and confidence(pictured[attribute]) < PRODUCT:
             continue
         probability = float(asked[attribute][best])
@@ -71,7 +71,7 @@ def wishes(
     return found
 
 
-def composed(
+def compose(
     asked: Reading, labels: Labels, *, pictured: Reading | None, meant: Mapping[str, Collection[str]]
 ) -> dict[str, np.ndarray]:
     """What the query asks for: what the words name takes the place of what the picture shows, the rest is kept.
@@ -128,48 +128,48 @@ def evidence(pinned: Sequence[Wish], shown: Reading, labels: Labels) -> Evidence
         label, sure = str(labels[wish.attribute][best]), float(shown[wish.attribute][best]) >= SURE
         maybe = "" if sure else "probably "
         if label == wish.label and wish.source == "image":
-            keeps.append(f"{maybe}{_kept(wish)}")
+            keeps.append(f"{maybe}{_describe_kept(wish)}")
         elif label == wish.label:
-            changes.append(f"{maybe}{_described(wish.attribute, label)}, as asked")
+            changes.append(f"{maybe}{_describe(wish.attribute, label)}, as asked")
         else:
-            violates.append(f"{maybe}{_described(wish.attribute, label)}, {_missed(wish)}")
+            violates.append(f"{maybe}{_describe(wish.attribute, label)}, {_describe_missed(wish)}")
     return Evidence(tuple(keeps), tuple(changes), tuple(violates))
 
 
-def _names(text: str | None, label: str) -> bool:
+def _is_named(text: str | None, label: str) -> bool:
     """Whether the instruction names the label, in singular or plural."""
-    stem = re.escape(_plain(label)).removesuffix("s")
+    stem = re.escape(_spell(label)).removesuffix("s")
     return bool(text) and re.search(rf"\b{stem}(?:s|es)?\b", text.lower()) is not None
 
 
-def _plain(label: str) -> str:
+def _spell(label: str) -> str:
     return label.replace("_", " ").lower()
 
 
-def _described(attribute: str, label: str) -> str:
-    label = _plain(label)
+def _describe(attribute: str, label: str) -> str:
+    label = _spell(label)
     if attribute == "category":
-        return _with_article(label)
+        return _add_article(label)
     if attribute == "color":
         return "natural colors" if label == _NATURAL else f"color {label}"
     return f"{label} {attribute}"
 
 
-def _kept(wish: Wish) -> str:
+def _describe_kept(wish: Wish) -> str:
     if wish.attribute == "category":
-        return f"{_with_article(_plain(wish.label))}, as in your picture"
+        return f"{_add_article(_spell(wish.label))}, as in your picture"
     if wish.attribute == "color":
-        return f"the {_plain(wish.label)} of your picture"
-    return f"the {_plain(wish.label)} {wish.attribute} of your picture"
+        return f"the {_spell(wish.label)} of your picture"
+    return f"the {_spell(wish.label)} {wish.attribute} of your picture"
 
 
-def _missed(wish: Wish) -> str:
-    label = _with_article(_plain(wish.label)) if wish.attribute == "category" else _plain(wish.label)
+def _describe_missed(wish: Wish) -> str:
+    label = _add_article(_spell(wish.label)) if wish.attribute == "category" else _spell(wish.label)
     maybe = "" if wish.probability >= SURE else "probably "
     return f"{maybe}asked for {label}" if wish.source == "text" else f"your picture {maybe}has {label}"
 
 
-def _with_article(noun: str) -> str:
+def _add_article(noun: str) -> str:
     if noun.endswith("s") and not noun.endswith("ss"):
         return noun  # earbuds, headphones
     return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"

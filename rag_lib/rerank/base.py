@@ -8,7 +8,11 @@ from rag_lib.records import Hit, Query, Ranking
 
 
 class Reranker(Protocol):
-    """`name`: as given to `load_reranker`. One that costs money also has `cost(n)`, see `cost`."""
+    """`name`: as given to `load_reranker`.
+
+    One that costs money also has `cost(n)`, see `cost`; one that can be asked about several orders at the same time
+    has `rank_each(query, orders, done)`, see `OpenAIReranker`.
+    """
 
     name: str
 
@@ -38,7 +42,7 @@ def cost(reranker: Reranker, n: int) -> Cost:
     return reranker.cost(n) if hasattr(reranker, "cost") else Cost()
 
 
-def checked(hits: Sequence[Hit], limit: int | None = None) -> tuple[Hit, ...]:
+def check_hits(hits: Sequence[Hit], limit: int | None = None) -> tuple[Hit, ...]:
     """The hits as a tuple. Raises RagError if there is none, or more than `limit`."""
     hits = tuple(hits)
     if not hits:
@@ -46,3 +50,9 @@ def checked(hits: Sequence[Hit], limit: int | None = None) -> tuple[Hit, ...]:
     if limit is not None and len(hits) > limit:
         raise RagError(f"{len(hits)} hits are too many to rerank at once; give at most {limit}: hits[:{limit}].")
     return hits
+
+
+def check_whole(name: str, value: object, low: int, high: int) -> None:
+    """Raises RagError for an option that is no whole number from `low` to `high`."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise RagError(f"{name} is {value!r}; it must be a whole number from {low} to {high:,}.")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from rag_lib.records import Hit, Query, Ranking
-from rag_lib.rerank.base import checked
+from rag_lib.rerank.base import check_hits
 
 
 class IdentityReranker:
@@ -18,7 +18,7 @@ class IdentityReranker:
     def rank(self, query: Query, hits: Sequence[Hit]) -> Ranking:
         """The hits as they came. Raises RagError if there are none."""
         started = time.perf_counter()
-        hits = checked(hits)
+        hits = check_hits(hits)
         return Ranking(
             hits,
             reason="Nothing was reranked: this is the search's order, and the first is the nearest by cosine.",

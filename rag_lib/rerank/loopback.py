@@ -29,7 +29,7 @@ class Seen(NamedTuple):
     tiles: dict[int, Image.Image]
 
 
-def seen(request: Mapping[str, Any]) -> Seen:
+def read_request(request: Mapping[str, Any]) -> Seen:
     """Cut up the panorama of a request; it must be one of `OpenAIReranker.request`.
 
     The places come from the panorama's layout, labels and instruction from the prompt. ValueError if they disagree.
@@ -57,7 +57,7 @@ class Eye:
 
     def __call__(self, request: Mapping[str, Any]) -> str:
         """The text of the answer, in the form of `prompt.Schema`."""
-        text, picture, tiles = seen(request)
+        text, picture, tiles = read_request(request)
         query = Query(picture, text)
         vectors = self.encoder.encode_images(list(tiles.values()), progress=False).vectors
         cosines = vectors @ self.encoder.encode_query(picture, text)

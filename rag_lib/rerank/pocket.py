@@ -14,8 +14,8 @@ from PIL import Image
 
 from rag_lib.images import ImageError, open_image
 from rag_lib.records import Evidence, Hit, Query, Ranking
-from rag_lib.rerank.attributes import Wish, agreement, composed, evidence, wishes
-from rag_lib.rerank.base import checked
+from rag_lib.rerank.attributes import Wish, agreement, compose, evidence, wishes
+from rag_lib.rerank.base import check_hits
 from rag_lib.rerank.permutation import clean
 
 
@@ -60,19 +60,19 @@ class PocketReranker:
     def rank(self, query: Query, hits: Sequence[Hit]) -> Ranking:
         """Rank by agreement; equal scores stay in the search's order. Raises RagError if there are no hits."""
         started = time.perf_counter()
-        hits = checked(hits)
+        hits = check_hits(hits)
         reader, vocabulary = self.reader, self.reader.encoder.vocabulary
         meant = vocabulary.meant(query.text) if vocabulary else {}
         pictured = None if query.image is None else _row(reader.read_images([query.image]), 0)
         asked = reader.read_query(query.image, query.text)
-        asked = composed(asked, reader.labels, pictured=pictured, meant=meant)
+        asked = compose(asked, reader.labels, pictured=pictured, meant=meant)
         written = reader.read_query(None, query.text) if query.text else None
         pinned = wishes(asked, reader.labels, text=query.text, pictured=pictured, written=written)
         if vocabulary:
             pinned = [wish for wish in pinned if wish.source == "image" or wish.attribute in meant]
         scores = np.full(len(hits), -np.inf)  # what cannot be opened comes last
         found = [Evidence(violates=("a picture that cannot be opened",))] * len(hits)
-        pictures = {place: image for place, hit in enumerate(hits) if (image := _opened(hit.item.path))}
+        pictures = {place: image for place, hit in enumerate(hits) if (image := _open(hit.item.path))}
         if pictures:
             shown = reader.read_images(list(pictures.values()))
             agreed = agreement(asked, shown, pinned)
@@ -89,7 +89,7 @@ class PocketReranker:
         )
 
 
-def _opened(path: Any) -> Image.Image | None:
+def _open(path: Any) -> Image.Image | None:
     try:
         return open_image(path)
     except ImageError:

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from rag_lib.errors import RagError
 from rag_lib.paths import resolve
 from rag_lib.records import Hit, Query, Ranking
-from rag_lib.rerank.base import checked
+from rag_lib.rerank.base import check_hits
 from rag_lib.rerank.permutation import clean
 
 _BATCH = 16  # titles
@@ -56,7 +56,7 @@ class TitleReranker:
     def rank(self, query: Query, hits: Sequence[Hit]) -> Ranking:
         """Rank by score; hits without a title come last. Raises RagError without an instruction or any title."""
         started = time.perf_counter()
-        hits = checked(hits)
+        hits = check_hits(hits)
         if not query.text:
             raise RagError(f"{self.name} compares words with titles, and this query has no words: add an instruction.")
         titles = {place: title for place, hit in enumerate(hits) if (title := clean(hit.item.title, _MAX_CHARS))}

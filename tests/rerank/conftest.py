@@ -14,7 +14,7 @@ COLORS = {"red": (220, 20, 20), "green": (20, 180, 20), "blue": (20, 20, 220)}
 
 @pytest.fixture(scope="session")
 def server():
-    """What server.py holds: Endpoint, completion, structured, seen."""
+    """What server.py holds: Endpoint, completion, structured, read_request."""
     return SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("server.py"))))
 
 

@@ -5,9 +5,9 @@ import threading
 import time
 
 from rag_lib.rerank import loopback
-from rag_lib.rerank.loopback import LocalEndpoint, seen
+from rag_lib.rerank.loopback import LocalEndpoint, read_request
 
-__all__ = ["Endpoint", "completion", "seen", "structured"]
+__all__ = ["Endpoint", "completion", "read_request", "structured"]
 
 
 class Endpoint(LocalEndpoint):

@@ -13,7 +13,7 @@ from rag_lib.errors import RagError
 from rag_lib.records import Hit, Item, Query
 from rag_lib.rerank import load_reranker
 from rag_lib.rerank.labels import LABELS
-from rag_lib.rerank.loopback import Eye, LocalEndpoint, seen
+from rag_lib.rerank.loopback import Eye, LocalEndpoint, read_request
 from rag_lib.rerank.openai import OpenAIReranker
 
 LOOKS = [
@@ -62,13 +62,13 @@ def test_what_the_model_sees_over_the_wire_is_what_the_pocket_reranker_sees_here
 
 def first_is_last(request):
     """An answer that turns the panorama's order around."""
-    return json.dumps({"ranking": list(seen(request).tiles)[::-1], "reason": "", "evidence": []})
+    return json.dumps({"ranking": list(read_request(request).tiles)[::-1], "reason": "", "evidence": []})
 
 
 def test_a_request_is_cut_up_into_what_was_put_in(bare, hits):
     query = Query(hits[0].item.path, 'the "same" in blue')
     request = OpenAIReranker("m", base_url="http://127.0.0.1:9").request(query, hits)
-    text, image, tiles = seen(request)
+    text, image, tiles = read_request(request)
     assert text == 'the "same" in blue' and list(tiles) == list(LABELS[:3])
     for picture, channel in zip((image, *tiles.values()), (0, 0, 1, 2), strict=True):
         pixel = picture.getpixel((picture.width // 2, picture.height // 2))
@@ -78,7 +78,7 @@ def test_a_request_is_cut_up_into_what_was_put_in(bare, hits):
 @pytest.mark.parametrize("query", [Query(text="blue"), Query(image=Image.new("RGB", (30, 30)))])
 def test_a_request_of_one_half_lacks_the_other(bare, hits, query):
     request = OpenAIReranker("m", base_url="http://127.0.0.1:9").request(query, hits[:1])
-    text, image, tiles = seen(request)
+    text, image, tiles = read_request(request)
     assert text == query.text and (image is None) == (query.image is None) and list(tiles) == [LABELS[0]]
 
 
@@ -87,7 +87,7 @@ def test_a_picture_that_is_not_the_prompts_is_refused(bare, hits):
     request, other = (model.request(Query(text="x"), hits[:n]) for n in (3, 1))
     request["messages"][0]["content"][1] = other["messages"][0]["content"][1]
     with pytest.raises(ValueError, match="a panorama of 3 candidates"):
-        seen(request)
+        read_request(request)
 
 
 def test_any_function_may_answer(bare, hits):

@@ -9,7 +9,7 @@ from rag_lib.encoders.vocabulary import Vocabulary
 from rag_lib.errors import RagError
 from rag_lib.images import open_image
 from rag_lib.records import Evidence, Hit, Item, Query
-from rag_lib.rerank.attributes import agreement, composed, confidence, evidence, wishes
+from rag_lib.rerank.attributes import agreement, compose, confidence, evidence, wishes
 from rag_lib.rerank.pocket import PocketReranker
 
 LABELS = {
@@ -289,7 +289,7 @@ MISREAD = certain(category="phone case", theme="plain", color="blue")  # by the 
     ],
 )
 def test_words_replace_what_they_name_and_the_rest_is_kept_of_the_picture(pictured, meant, wanted):
-    found = composed(MISREAD, LABELS, pictured=pictured, meant=meant)
+    found = compose(MISREAD, LABELS, pictured=pictured, meant=meant)
     assert read(found) == wanted
     for reading in found.values():
         assert reading.sum() == pytest.approx(1) and reading.min() > 0
@@ -297,7 +297,7 @@ def test_words_replace_what_they_name_and_the_rest_is_kept_of_the_picture(pictur
 
 def test_a_picture_of_no_product_gives_no_category():
     unclear = {**STRIPED, "category": np.full(3, 1 / 3)}
-    assert read(composed(MISREAD, LABELS, pictured=unclear, meant={"color": {"red"}})) == (
+    assert read(compose(MISREAD, LABELS, pictured=unclear, meant={"color": {"red"}})) == (
         "phone case",
         "stripes",
         "red",
@@ -306,7 +306,7 @@ def test_a_picture_of_no_product_gives_no_category():
 
 def test_a_new_theme_with_natural_colors_brings_them():
     asked = certain(category="toaster", theme="leopard", color="natural")
-    found = composed(asked, LABELS, pictured=STRIPED, meant={"theme": {"leopard"}})
+    found = compose(asked, LABELS, pictured=STRIPED, meant={"theme": {"leopard"}})
     assert read(found) == ("toaster", "leopard", "natural")
 
 
