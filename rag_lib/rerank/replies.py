@@ -8,16 +8,14 @@ The folder may be deleted at any time; the model is then asked again.
 
 import hashlib
 import json
-import os
 import re
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tqdm.auto import tqdm
 
-from rag_lib.paths import resolve
+from rag_lib.paths import replacing, resolve
 
 
 class Replies:
@@ -47,7 +45,10 @@ class Replies:
             kept = json.loads(text)
             if kept["checksum"] == _checksum(path.stem, kept["reply"]):
                 return kept["reply"]
-        except OSError:  # above all: there is no such file
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as exc:
+            tqdm.write(f"A kept reply cannot be read ({exc.strerror}): the model is asked again.")
             return None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             pass
@@ -62,14 +63,8 @@ class Replies:
         kept = {"checksum": _checksum(path.stem, reply), "reply": reply}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            handle, beside = tempfile.mkstemp(".tmp", dir=self.folder)
-            try:
-                with open(handle, "w", encoding="utf-8") as file:
-                    json.dump(kept, file)
-                os.replace(beside, path)
-            except BaseException:
-                os.unlink(beside)
-                raise
+            with replacing(path) as beside:
+                beside.write_text(json.dumps(kept), encoding="utf-8")
         except OSError as exc:
             self._writes = False
             tqdm.write(f"Replies of the model are not kept, because data/replies cannot be written ({exc.strerror}).")
