@@ -1,11 +1,13 @@
 """Rerank the hits of a search and explain the best.
 
 In: a query and its hits. Out: a Ranking, which is a permutation of the hits with a reason and evidence.
-`identity` keeps the search's order, `pocket` works offline, a hub's name with "reranker" in it reads the titles, any
+`identity` keeps the search's order, `pocket` works offline, `titles:` and a text reranker's name reads the titles, any
 other name is a model behind an OpenAI-compatible endpoint, which looks at the pictures.
 """
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 from rag_lib.errors import RagError, did_you_mean
 from rag_lib.rerank.base import Cost, Reranker, cost
@@ -13,6 +15,8 @@ from rag_lib.rerank.base import Cost, Reranker, cost
 __all__ = ["Cost", "Reranker", "cost", "load_reranker", "reads_titles"]
 
 _OWN = ("pocket", "identity")
+_TITLES = "titles:"  # before a text reranker's name
+_BAAI = "baai/bge-reranker"
 
 
 def load_reranker(
@@ -26,18 +30,26 @@ def load_reranker(
     shuffles: int = 1,
     seed: int = 0,
     cache: bool = True,
+    parallel: int = 8,
+    max_tokens: int | None = 4096,
+    effort: str | None = None,
+    detail: str | None = None,
+    extra: Mapping[str, Any] | None = None,
 ) -> Reranker:
     """The reranker of that name.
 
-    "pocket", "identity"; a text reranker that FlagEmbedding loads, by its hub's name such as
-    "BAAI/bge-reranker-v2-m3" (an owner and "reranker") or a local folder that holds one; else a model at an endpoint,
-    such as "gpt-4o". Who gives `base_url` always means a model.
+    "pocket", "identity"; "titles:" and a text reranker that FlagEmbedding loads, by its hub's name or its folder; else
+    a model at an endpoint, such as "gpt-4o". Without the prefix too, "BAAI/bge-reranker-v2-m3" and others of BAAI's
+    are text rerankers, and, where neither `base_url` nor OPENAI_BASE_URL names a server with models of its own, any
+    owner/...reranker... and any folder with a config.json. Who gives `base_url` means a model, unless the prefix says
+    otherwise.
 
     All options matter to models only. `timeout`: seconds for one attempt, `base_url`: of the endpoint (None: from the
     environment, see `endpoint.find_endpoint`), `on_failure`: "raise" or "keep" the search's order and say so,
     `window`, `step`, `shuffles`, `seed`: how more hits than one panorama takes, up to 100, and several orders of them
     are ranked, see `listwise.ListwiseReranker`; `cost(reranker, n)` tells what that takes. `cache`: keep good replies
-    under data/replies/, and do not ask again for what is there.
+    under data/replies/, and do not ask again for what is there. `parallel`, `max_tokens`, `effort`, `detail`, `extra`:
+    how many questions at a time, and how a model is asked, a reasoning model above all, see `openai.OpenAIReranker`.
     Raises RagError for an unknown name, wrong options, and for a model whose key is missing while none of its replies
     is kept.
     """
@@ -52,23 +64,38 @@ def load_reranker(
         from rag_lib.rerank.pocket import PocketReranker
 
         return PocketReranker()
-    if not base_url:
-        if hint := did_you_mean(name, _OWN):
-            raise RagError(f"There is no reranker {name!r}.{hint}")
-        if reads_titles(name):
-            from rag_lib.rerank.titles import TitleReranker
+    if reads_titles(name, base_url):
+        from rag_lib.rerank.titles import TitleReranker
 
-            return TitleReranker(name)
+        return TitleReranker(name.removeprefix(_TITLES).strip())
+    from rag_lib.rerank.endpoint import find_endpoint
+
+    if find_endpoint(base_url).url is None and (hint := did_you_mean(name, _OWN)):
+        raise RagError(f"There is no reranker {name!r}.{hint}")
     from rag_lib.rerank.listwise import ListwiseReranker
     from rag_lib.rerank.openai import OpenAIReranker
     from rag_lib.rerank.replies import Replies
 
-    model = OpenAIReranker(name, base_url=base_url, timeout=timeout, replies=Replies.of_model(name) if cache else None)
+    model = OpenAIReranker(
+        name,
+        base_url=base_url,
+        timeout=timeout,
+        max_tokens=max_tokens,
+        effort=effort,
+        detail=detail,
+        extra=extra,
+        parallel=parallel,
+        replies=Replies.of_model(name) if cache else None,
+    )
     return ListwiseReranker(model, window=window, step=step, shuffles=shuffles, seed=seed, on_failure=on_failure)
 
 
-def reads_titles(name: str) -> bool:
-    """Whether the name is a text reranker's: owner/...reranker..., or a folder with a model's config.json."""
+def reads_titles(name: str, base_url: str | None = None) -> bool:
+    """Whether the name is a text reranker's, see `load_reranker`."""
     from rag_lib.paths import resolve
 
+    if name.startswith(_TITLES):
+        return True
+    if name.lower().startswith(_BAAI) or base_url or os.environ.get("OPENAI_BASE_URL", "").strip():
+        return name.lower().startswith(_BAAI) and not base_url
     return ("/" in name and "reranker" in name.lower()) or os.path.isfile(resolve(name) / "config.json")

@@ -13,11 +13,13 @@ from rag_lib.rerank.permutation import Reply, clean, number, parse_text, repair
 
 
 class NoAnswer(Exception):
-    """The body holds no ranking. The message completes "The model ..."; `quote`: untrusted words of the server."""
+    """The body holds no ranking. The message completes "The model ..."; `quote`: untrusted words of the server;
+    `tokens`: as in Answer.
+    """
 
     def __init__(self, what: str, quote: object = ""):
         super().__init__(what)
-        self.quote = quote
+        self.quote, self.tokens = quote, {}
 
 
 class NotJSON(NoAnswer):
@@ -28,7 +30,7 @@ class Answer(NamedTuple):
     """`order`: places among the labels, from 0, each once, best first. `evidence`: place -> Evidence, where given.
 
     `reason` and evidence still speak of labels. `repairs`: kind -> count. `tokens`: the server's counts, those that it
-    gave. `whole`: False if the reply was cut off behind its ranking.
+    gave. `whole`: False if the reply was cut off behind its ranking, or leaves candidates out.
     """
 
     order: list[int]
@@ -46,17 +48,23 @@ def read_answer(body: str, labels: Sequence[int]) -> Answer:
     except (ValueError, RecursionError):
         raise NotJSON("answered with something that is not JSON, such as a web page") from None
     decoded = decoded if isinstance(decoded, dict) else {}
-    reply, whole = _reply(decoded, labels)
+    tokens = _count_tokens(decoded)
+    try:
+        reply, whole = _read_reply(decoded, tokens, labels)
+    except NoAnswer as exc:
+        exc.tokens = tokens
+        raise
     places = {label: place for place, label in enumerate(labels, 1)}
     numbers = [value if (found := number(value)) is None else places.get(found, 0) for value in reply.numbers]
     order, repairs = repair(numbers, len(labels))
     order = [place - 1 for place in order]
-    return Answer(order, reply.reason, _evidence(reply, labels), repairs, _tokens(decoded), whole)
+    whole = whole and "missing" not in repairs
+    return Answer(order, reply.reason, _read_evidence(reply, labels), repairs, tokens, whole)
 
 
-def _reply(body: Mapping[str, Any], labels: Sequence[int]) -> tuple[Reply, bool]:
-    if error := body.get("error"):
-        raise NoAnswer("answered with an error", error.get("message") if isinstance(error, dict) else error)
+def _read_reply(body: Mapping[str, Any], tokens: Mapping[str, int], labels: Sequence[int]) -> tuple[Reply, bool]:
+    if error := body.get("error") or body.get("detail"):
+        raise NoAnswer("answered with an error", error)
     choices = body.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
     message = choice.get("message") if isinstance(choice.get("message"), dict) else {}
@@ -69,10 +77,16 @@ def _reply(body: Mapping[str, Any], labels: Sequence[int]) -> tuple[Reply, bool]
     if isinstance(content, list):  # some servers answer in parts
         content = " ".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
     reply = parse_text(content, len(labels), labels)
+    # Some servers split the thoughts off, some count them only.
+    thought = message.get("reasoning_content") or message.get("reasoning") or tokens.get("reasoning_tokens")
+    if reply.thinking or (finish == "length" and thought and not (reply.numbers or reply.reason)):
+        raise NoAnswer("was cut off in the midst of its thoughts, so raise max_tokens or lower effort")
     if finish == "length":
         # The ranking comes first, so that it is often whole even if the rest was cut off.
         if not reply.numbers:
-            raise NoAnswer("was cut off before it had given its ranking, so rank fewer hits")
+            raise NoAnswer(
+                "was cut off before it had given its ranking, so raise max_tokens or rank fewer hits at once"
+            )
         return reply._replace(reason=f"{reply.reason} … (cut off)"), False
     if reply.numbers:
         return reply, True
@@ -83,22 +97,24 @@ def _reply(body: Mapping[str, Any], labels: Sequence[int]) -> tuple[Reply, bool]
     raise NoAnswer(f"gave no ranking of the {len(labels)} candidates", reply.reason)
 
 
-def _tokens(body: Mapping[str, Any]) -> dict[str, int]:
+def _count_tokens(body: Mapping[str, Any]) -> dict[str, int]:
     counts = body.get("usage") if isinstance(body.get("usage"), dict) else {}
-    names = ("prompt_tokens", "completion_tokens", "total_tokens")
+    details = counts.get("completion_tokens_details")
+    counts = {**counts, **(details if isinstance(details, dict) else {})}
+    names = ("prompt_tokens", "completion_tokens", "reasoning_tokens", "total_tokens")
     return {name: counts[name] for name in names if isinstance(counts.get(name), int)}
 
 
-def _evidence(reply: Reply, labels: Sequence[int]) -> dict[int, Evidence]:
+def _read_evidence(reply: Reply, labels: Sequence[int]) -> dict[int, Evidence]:
     places = {label: place for place, label in enumerate(labels)}
     found = {}
     for entry in reply.evidence:
         place = places.get(number(entry.get("number"))) if isinstance(entry, dict) else None
         if place is not None:
-            found[place] = Evidence(*(_phrases(entry.get(side)) for side in ("keeps", "changes", "violates")))
+            found[place] = Evidence(*(_read_phrases(entry.get(side)) for side in ("keeps", "changes", "violates")))
     return found
 
 
-def _phrases(value: object) -> tuple[str, ...]:
+def _read_phrases(value: object) -> tuple[str, ...]:
     values = value if isinstance(value, list) else []
     return tuple(phrase for phrase in (clean(entry, 200) for entry in values[:10]) if phrase)

@@ -4,6 +4,7 @@ In: the environment, and a base URL if one is given. Out: an Endpoint that knows
 """
 
 import os
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -46,9 +47,14 @@ class Endpoint(NamedTuple):
             return "AZURE_OPENAI_ENDPOINT and OPENAI_API_VERSION"
         return "OPENAI_BASE_URL (or base_url; it usually ends in /v1)"
 
+    @property
+    def secret(self) -> str:
+        """The key as the environment holds it, and nothing else; "" if it holds none."""
+        return os.environ.get(self.key_name, "").strip()
+
     def key(self, model: str) -> str:
-        """From the environment and nowhere else; "" for a server of one's own that has none. Raises RagError."""
-        key = os.environ.get(self.key_name, "").strip()
+        """The key for a request; "" for a server of one's own that has none. Raises RagError where one is needed."""
+        key = self.secret
         if not key and (self.url is None or self.api_version):
             raise RagError(
                 f"{self.key_name} is not set, and {model} needs it. Set it in the environment, "
@@ -58,18 +64,21 @@ class Endpoint(NamedTuple):
             raise RagError(f"{self.key_name} holds a character that no key has, such as a space. Set it again.")
         return key
 
-    def client(self, model: str, key: str, *, timeout: float, max_retries: int) -> Any:
-        """The `openai` client. `timeout`: seconds for one attempt. Raises RagError if it cannot be made."""
+    def client(self, model: str, key: str, *, on_request: Callable[[Any], Awaitable[None]], **options: Any) -> Any:
+        """The asynchronous `openai` client, with its `options`. `on_request` is called with every request that it
+        sends. Raises RagError if it cannot be made.
+        """
         try:
             import openai
         except ImportError:
             raise RagError(f"{model} needs the openai client: pip install openai") from None
-        options = {"api_key": key or "none", "timeout": timeout, "max_retries": max_retries}  # it needs some string
+        options["api_key"] = key or "none"  # it needs some string
         try:
-            options["http_client"] = openai.DefaultHttpxClient(mounts=dict.fromkeys(_HERE))
+            hooks = {"request": [on_request]}
+            options["http_client"] = openai.DefaultAsyncHttpxClient(mounts=dict.fromkeys(_HERE), event_hooks=hooks)
             if self.api_version:
-                return openai.AzureOpenAI(azure_endpoint=self.url, api_version=self.api_version, **options)
-            return openai.OpenAI(base_url=self.url or _OPENAI, **options)
+                return openai.AsyncAzureOpenAI(azure_endpoint=self.url, api_version=self.api_version, **options)
+            return openai.AsyncOpenAI(base_url=self.url or _OPENAI, **options)
         except Exception as exc:  # an address that is none, of the endpoint or of a proxy; its text may hold a password
             raise RagError(
                 f"The endpoint of {model} cannot be used ({type(exc).__name__}). Check {self.settings} and the "

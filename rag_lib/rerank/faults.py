@@ -9,64 +9,62 @@ from collections.abc import Mapping
 from rag_lib.errors import RagError
 from rag_lib.rerank.endpoint import OFFLINE, Endpoint
 from rag_lib.rerank.permutation import clean
+from rag_lib.rerank.secrets import conceal
 
 _KEY_LIKE = re.compile(r"\b(?:sk|key|pk)-[\w*.-]{4,}|(?i:bearer)\s+\S+")
+_CONTEXT = re.compile(r"context.{0,20}(?:length|size|window)|(?:model|context|seq).?len|too many tokens|prompt is too")
+_PICTURES = re.compile(r"image|picture|vision|visual|multi.?modal|content.{0,20}(?:string|type|part)")
 
 
 class ModelError(RagError):
-    """A model, or the way to it, failed. `usage`: the attempts that this took."""
+    """A model, or the way to it, failed. `usage`: the attempts and tokens that this took. The message is for whoever
+    chose the endpoint, and names it.
+    """
 
     def __init__(self, message: str, usage: Mapping[str, float]):
         super().__init__(message)
         self.usage = dict(usage)
 
 
-def said(exc: Exception, secret: str = "") -> str:
-    """What the server itself said, as one short line; "" if it said nothing that can be shown."""
-    body = getattr(exc, "body", None)
-    if isinstance(body, dict):
-        inner = body.get("error", body)
-        text = inner.get("message") if isinstance(inner, dict) else inner
-    else:
-        text = body
-    return scrub(text, secret)
-
-
-def scrub(text: object, secret: str = "") -> str:
-    """One line of at most 200 characters with nothing in it that is or looks like a key; "" for a web page."""
-    if not isinstance(text, str) or text.lstrip().startswith("<"):
+def scrub(said: object, secret: str = "") -> str:
+    """What a server said, or the message in the body of its error, as one line of at most 200 characters with nothing
+    in it that is or looks like a key; "" for a web page.
+    """
+    while isinstance(said, dict | list) and said:
+        if isinstance(said, dict) and isinstance(said.get("loc"), list):  # FastAPI's servers name the field so
+            said = f"{'.'.join(map(str, said['loc']))}: {said.get('msg')}"
+        else:
+            names = ("error", "message", "detail", "msg")
+            said = said[0] if isinstance(said, list) else next((said[name] for name in names if name in said), None)
+    if not isinstance(said, str) or said.lstrip().startswith("<"):
         return ""
-    if secret:
-        text = text.replace(secret, "***")
-    return clean(_KEY_LIKE.sub("***", text), 200)
-
-
-def attempts(exc: Exception) -> int:
-    """How many requests the client had sent when it gave up."""
-    try:
-        return 1 + int(exc.request.headers.get("x-stainless-retry-count", 0))
-    except (AttributeError, ValueError, RuntimeError):
-        return 1
+    return clean(_KEY_LIKE.sub("***", conceal(said, secret)), 200)
 
 
 def explain(
-    exc: Exception, *, model: str, endpoint: Endpoint, timeout: float, secret: str, usage: Mapping[str, float]
+    exc: Exception, *, model: str, endpoint: Endpoint, seconds: tuple[float, float], secret: str, usage: Mapping
 ) -> ModelError:
-    """The ModelError for an exception of the client. `timeout`: seconds of one attempt; `usage`: with its attempts."""
+    """The ModelError for an exception of the client. `seconds`: of one attempt, of all; `usage`: with the attempts."""
     import openai
 
+    attempt, whole = seconds
     tries = max(1, int(usage["attempts"]))
-    where, words = endpoint.place, said(exc, secret)
+    where, words = endpoint.place, scrub(getattr(exc, "body", None), secret)
     quoted = f" It said: {words.rstrip('.')}." if words else ""
     times = "once" if tries == 1 else f"{tries} times"
     status = getattr(exc, "status_code", None)
     check = endpoint.settings
     if isinstance(exc, TimeoutError):
-        text = f"{model} at {where} had not finished its answer after {exc} s, waits and retries included. Try later"
+        text = (
+            f"{model} at {where} had not finished its answer after {whole:g} s, waits and retries included. Try later"
+        )
     elif isinstance(exc, openai.APITimeoutError):
-        text = f"{model} at {where} gave no answer within {timeout:g} s, asked {times}. Raise timeout, try later"
+        text = f"{model} at {where} gave no answer within {attempt:g} s, asked {times}. Raise timeout, try later"
     elif isinstance(exc, openai.APIConnectionError):
         text = f"{where} cannot be reached, tried {times}. Check the network and {check}"
+    elif status is None:
+        # The text of an unforeseen exception may hold anything, headers too: only its kind is told.
+        text = f"Asking {model} at {where} failed ({type(exc).__name__}). Check {check}"
     elif status == 401:
         # What a server says about a wrong key often repeats part of it, so it is not quoted.
         text = f"{where} refused the key (401). Set {endpoint.key_name} to a key that is valid there"
@@ -82,15 +80,19 @@ def explain(
             f"{where} refused, asked {times}: too many requests, or the account's quota is used up (429).{quoted}"
             f"{_pause(exc)} Wait a little, check the quota"
         )
-    elif status is not None and status >= 500:
+    elif _CONTEXT.search(words.lower()):
+        text = (
+            f"The context of {model} at {where} is too small for the picture and the answer (status {status})."
+            f"{quoted} Start the server with a larger context, lower window or max_tokens"
+        )
+    elif status >= 500:
         text = f"{where} failed, asked {times} (status {status}).{quoted} Try later"
-    elif status is not None and getattr(exc, "code", None) == "content_filter":  # so does Azure, with a 400
+    elif getattr(exc, "code", None) == "content_filter":  # so does Azure, with a 400
         text = f"{where} stopped the question by its content filter.{quoted} Try other pictures or another instruction"
-    elif status is not None:
+    elif not words or _PICTURES.search(words.lower()):
         text = f"{where} refused the request for {model} (status {status}).{quoted} Choose a model that takes pictures"
     else:
-        # The text of an unforeseen exception may hold anything, headers too: only its kind is told.
-        text = f"Asking {model} at {where} failed ({type(exc).__name__}). Check {check}"
+        text = f"{where} refused the request for {model} (status {status}).{quoted} Change that, choose another model"
     return ModelError(f"{re.sub('^the ', 'The ', text)}, {OFFLINE}.", {**usage, "attempts": tries})
 
 

@@ -5,7 +5,8 @@ Sliding windows are those of RankGPT (Sun et al. 2023, arXiv 2304.09542, section
 front, each window of `window` hits overlapping the last, so that a good hit rises to the front. Shuffles are those of
 permutation self-consistency (Tang et al. 2023, arXiv 2310.07712): a model that sees the same candidates in several
 random orders, in different places and under different labels, cannot favor a place or a label in all of them. Unlike
-there the orders are not independent of each other, see `orders`.
+there the orders are not independent of each other, see `orders`. The orders of a window are asked at the same time; a
+window has to wait for the one behind it, whose best hits it shows again.
 """
 
 import random
@@ -18,7 +19,7 @@ from tqdm.auto import tqdm
 from rag_lib.errors import RagError
 from rag_lib.panorama import MAX_IMAGES
 from rag_lib.records import Hit, Query, Ranking
-from rag_lib.rerank.base import Cost, Reranker, checked, cost
+from rag_lib.rerank.base import Cost, Reranker, check_hits, check_whole, cost
 from rag_lib.rerank.consensus import consensus, distance
 from rag_lib.rerank.faults import ModelError
 
@@ -46,9 +47,9 @@ class ListwiseReranker:
         on_failure: str = "raise",
     ):
         step = window // 2 if step is None and isinstance(window, int) else step
-        _check("window", window, 2, MAX_IMAGES)
-        _check("step", step, 1, window - 1)
-        _check("shuffles", shuffles, 1, 100)
+        check_whole("window", window, 2, MAX_IMAGES)
+        check_whole("step", step, 1, window - 1)
+        check_whole("shuffles", shuffles, 1, 100)
         if on_failure not in ("raise", "keep"):
             raise RagError(f"on_failure is {on_failure!r}; it must be 'raise' or 'keep'.")
         self.inner, self.name = inner, inner.name
@@ -68,7 +69,7 @@ class ListwiseReranker:
     def rank(self, query: Query, hits: Sequence[Hit]) -> Ranking:
         """Up to 100 hits. Of several calls the cost is told before the first, progress while they last."""
         started = time.perf_counter()
-        hits = checked(hits, MAX_HITS)
+        hits = check_hits(hits, MAX_HITS)
         windows, price = self.windows(len(hits)), self.cost(len(hits))
         if price.calls > 1:
             tqdm.write(f"{self.name} reranks {len(hits)} hits: {price}, if none of its replies is kept.")
@@ -84,21 +85,31 @@ class ListwiseReranker:
                     evidence |= found.evidence
                     repairs.update(found.repairs)
         except ModelError as exc:
-            if self.on_failure == "raise":
-                raise
             usage.update(exc.usage)
+            if self.on_failure == "raise":
+                exc.usage = dict(usage)
+                raise
             order, reason = hits, f"Not reranked, this is the search's order. {exc}"
             evidence, repairs = {}, {}
         usage["seconds"] = time.perf_counter() - started
         return Ranking(tuple(order), reason, evidence, dict(repairs), dict(usage))
 
     def _rank_window(self, query: Query, hits: Sequence[Hit], bar: tqdm, usage: Counter) -> Ranking:
-        """One window, in as many orders as asked; what each took is added to `usage`."""
-        rankings = []
-        for order in orders(len(hits), self.shuffles, self.seed):
-            rankings.append(self.inner.rank(query, [hits[place] for place in order]))
-            usage.update(rankings[-1].usage)
+        """One window, in as many orders as asked; what each took is added to `usage`.
+
+        A model elsewhere is asked about all orders at the same time, one that runs here about one after another.
+        """
+        shown = [[hits[place] for place in order] for order in orders(len(hits), self.shuffles, self.seed)]
+
+        def rank(order: Sequence[Hit]) -> Ranking:
+            ranking = self.inner.rank(query, order)
             bar.update()
+            return ranking
+
+        together, rankings = getattr(self.inner, "rank_each", None), []
+        for ranking in together(query, shown, bar.update) if together else map(rank, shown):
+            rankings.append(ranking)
+            usage.update(ranking.usage)
         return rankings[0] if self.shuffles == 1 else merge(hits, rankings)
 
 
@@ -137,8 +148,3 @@ def merge(hits: Sequence[Hit], rankings: Sequence[Ranking]) -> Ranking:
     evidence = {key: value for ranking in (*rankings, nearest) for key, value in ranking.evidence.items()}
     repairs = sum((Counter(ranking.repairs) for ranking in rankings), Counter())
     return Ranking(tuple(hits[place] for place in order), reason, evidence, repairs)
-
-
-def _check(name: str, value: object, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise RagError(f"{name} is {value!r}; it must be a whole number from {low} to {high}.")

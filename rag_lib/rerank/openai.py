@@ -5,11 +5,15 @@ Ranking, or one RagError within a bounded time. Whatever the model answers is re
 Chat completions rather than responses, because the local servers speak them.
 """
 
+import asyncio
 import base64
 import io
+import json
 import math
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import as_completed
 from typing import Any
 
 from rag_lib.errors import RagError
@@ -17,14 +21,16 @@ from rag_lib.panorama import MAX_IMAGES, layout, panorama
 from rag_lib.records import Evidence, Hit, Query, Ranking
 from rag_lib.rerank import faults
 from rag_lib.rerank.answer import Answer, NoAnswer, NotJSON, read_answer
-from rag_lib.rerank.base import Cost, checked
+from rag_lib.rerank.base import Cost, check_hits, check_whole
 from rag_lib.rerank.endpoint import OFFLINE, find_endpoint
-from rag_lib.rerank.labels import LABELS, spoken
+from rag_lib.rerank.labels import LABELS, rename
 from rag_lib.rerank.prompt import Schema, build_prompt
 from rag_lib.rerank.replies import Replies
-from rag_lib.rerank.sending import send
+from rag_lib.rerank.secrets import conceal
+from rag_lib.rerank.sending import Sender, count_request
 
-_MAX_TOKENS = 4096  # of the answer: room for the evidence of 25 candidates, an end for a model that babbles
+MAX_TOKENS = 4096  # of an answer: room for the evidence of 25 candidates, an end for a model that babbles
+_OWN = {"model", "messages", "stream", "n"}  # fields of the request that nobody else may set
 
 
 class OpenAIReranker:
@@ -33,6 +39,9 @@ class OpenAIReranker:
     `model`: its name at the endpoint, on Azure that of the deployment. `base_url`: see `find_endpoint`.
     `timeout`: seconds for one attempt. `max_retries`: further attempts after a 429, a 5xx, a timeout or a lost
     connection; the model is asked for at most (max_retries + 1) * (timeout + 2) seconds, whatever the server does.
+    `max_tokens`: of the answer, thoughts included, None for the server's own bound; `effort`: how much a reasoning
+    model thinks, such as "low"; `detail`: at which the picture is looked at, "low", "high" or "auto"; `extra`: further
+    fields of the request; None leaves each of them to the server. `parallel`: questions at a time, at most.
     `replies`: where good replies are kept; what is there is not asked again. None: nowhere.
     The key comes from the environment and nowhere else. Raises RagError if it is missing where one is needed; with
     kept replies, only when the model must be asked.
@@ -45,43 +54,72 @@ class OpenAIReranker:
         base_url: str | None = None,
         timeout: float = 60,
         max_retries: int = 2,
+        max_tokens: int | None = MAX_TOKENS,
+        effort: str | None = None,
+        detail: str | None = None,
+        extra: Mapping[str, Any] | None = None,
+        parallel: int = 8,
         replies: Replies | None = None,
     ):
         if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < float("inf"):
             raise RagError(f"timeout is {timeout!r}; it must be a number of seconds above 0, such as 60.")
+        check_whole("parallel", parallel, 1, 100)
+        if max_tokens is not None:
+            check_whole("max_tokens", max_tokens, 1, 10**6)
+        try:
+            own = _OWN & set(dict(extra or {}))
+            json.dumps(extra)
+        except (TypeError, ValueError):
+            own = _OWN
+        if own or not all(isinstance(word, str | None) for word in (effort, detail)):
+            fields = ", ".join(sorted(_OWN))
+            raise RagError(f"effort and detail must be words, extra a mapping of JSON's values without {fields}.")
         self.name = self.model = model
         self.endpoint = find_endpoint(base_url)
-        self.timeout = timeout
-        self.max_retries = max_retries
+        self.timeout, self.max_retries, self.parallel = timeout, max_retries, parallel
+        self.max_tokens, self.effort, self.detail = max_tokens, effort or None, detail or None
+        self.extra = dict(extra) if extra else None
         self.replies = replies
         if not replies:
-            key = self.endpoint.key(model)
-            self.endpoint.client(model, key, timeout=timeout, max_retries=max_retries).close()
+            self.endpoint.client(model, self.endpoint.key(model), on_request=count_request)
 
     def rank(self, query: Query, hits: Sequence[Hit]) -> Ranking:
         """Ask the model. Raises RagError for no hits or more than 25, ModelError for a failure of the model.
 
         Reason and evidence call a candidate by its `Hit.rank`, its number in the search.
         """
+        return self.rank_each(query, [hits])[0]
+
+    def rank_each(
+        self, query: Query, orders: Sequence[Sequence[Hit]], done: Callable[[], object] = bool
+    ) -> list[Ranking]:
+        """One ranking for each of several lists of hits, asked at the same time, but at most `parallel` at once.
+
+        `done` is called after each. The first failure is raised, and what is still being asked is cancelled.
+        """
         started = time.perf_counter()
-        hits = checked(hits, MAX_IMAGES)
-        _, answer, usage = self._ask(query, hits)
-        numbers = {label: hit.rank for label, hit in zip(LABELS, hits, strict=False)}
-        return Ranking(
-            hits=tuple(hits[place] for place in answer.order),
-            reason=spoken(answer.reason, numbers),
-            evidence={hits[place].item.image_id: _named(each, numbers) for place, each in answer.evidence.items()},
-            repairs=answer.repairs,
-            usage={**usage, "seconds": time.perf_counter() - started},
-        )
+        rankings, secret = [], self.endpoint.secret
+        for hits, (_, answer, usage) in zip(orders, self._ask_each(query, orders, done), strict=True):
+            numbers = {label: hit.rank for label, hit in zip(LABELS, hits, strict=False)}
+
+            def read(text: str, numbers: Mapping[int, int] = numbers) -> str:
+                return rename(conceal(text, secret), numbers)
+
+            evidence = {
+                hits[place].item.image_id: Evidence(*(tuple(map(read, side)) for side in vars(each).values()))
+                for place, each in answer.evidence.items()
+            }
+            order, usage["seconds"] = tuple(hits[place] for place in answer.order), time.perf_counter() - started
+            rankings.append(Ranking(order, read(answer.reason), evidence, answer.repairs, dict(usage)))
+        return rankings
 
     def reply(self, query: Query, hits: Sequence[Hit]) -> str:
         """The raw body of the reply on which `rank` builds, to look at. A kept one costs nothing."""
-        return self._ask(query, checked(hits, MAX_IMAGES))[0]
+        return self._ask_each(query, [hits])[0][0]
 
     def cost(self, n: int) -> Cost:
         """Of ranking `n` hits, at most 25."""
-        return Cost(1, image_tokens(*layout(n).size))
+        return Cost(1, 85 if self.detail == "low" else image_tokens(*layout(n).size))
 
     def request(self, query: Query, hits: Sequence[Hit]) -> dict[str, Any]:
         """What is sent: one message with the prompt and the panorama as a JPEG data URL, and the schema.
@@ -94,39 +132,78 @@ class OpenAIReranker:
         picture.save(buffer, "JPEG", quality=90)
         url = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
         prompt = build_prompt(query.text, len(hits), has_image=query.image is not None)
-        parts = [{"type": "text", "text": prompt}, {"type": "image_url", "image_url": {"url": url}}]
-        return {
+        image = {"url": url, **({"detail": self.detail} if self.detail else {})}
+        parts = [{"type": "text", "text": prompt}, {"type": "image_url", "image_url": image}]
+        request = {
             "model": self.model,
             "messages": [{"role": "user", "content": parts}],
             "response_format": Schema,
-            "max_completion_tokens": _MAX_TOKENS,
+            "max_completion_tokens": self.max_tokens,
+            "reasoning_effort": self.effort,
+            "extra_body": self.extra,
         }
+        return {name: value for name, value in request.items() if value is not None}
 
-    def _ask(self, query: Query, hits: Sequence[Hit]) -> tuple[str, Answer, dict[str, float]]:
-        """The reply, what it says, and what it took: from the kept replies, else from the model."""
-        request, labels = self.request(query, hits), LABELS[: len(hits)]
-        key = {**request, "response_format": Schema.model_json_schema(), "endpoint": self.endpoint.address}
-        if self.replies is not None and (kept := self.replies.get(key)) is not None:
+    def _ask_each(
+        self, query: Query, orders: Sequence[Sequence[Hit]], done: Callable[[], object] = bool
+    ) -> list[tuple[str, Answer, Counter]]:
+        from anyio.from_thread import start_blocking_portal
+
+        orders = [check_hits(hits, MAX_IMAGES) for hits in orders]
+        usages = [Counter(attempts=0) for _ in orders]
+        gate = asyncio.Semaphore(self.parallel)
+        sender = Sender(self.endpoint, timeout=self.timeout, max_retries=self.max_retries)
+        # A loop of its own in a thread of its own, because a notebook's is running already.
+        with start_blocking_portal() as portal, portal.wrap_async_context_manager(sender):
+            asked = [
+                portal.start_task_soon(self._ask, sender, gate, query, hits, usage)
+                for hits, usage in zip(orders, usages, strict=True)
+            ]
             try:
-                return kept, read_answer(kept, labels), {"attempts": 0, "cached": 1}
-            except NoAnswer:  # by a stricter reader than the one that kept it
-                pass
-        usage: dict[str, float] = {"attempts": 0}
-        text = send(self.endpoint, request, timeout=self.timeout, max_retries=self.max_retries, usage=usage)
-        try:
-            answer = read_answer(text, labels)
-        except NoAnswer as exc:
-            raise self._unread(exc, usage) from None
-        if self.replies is not None and answer.whole:
-            self.replies.put(key, text)
-        return text, answer, {**usage, **answer.tokens}
+                for each in as_completed(asked):
+                    each.result()
+                    done()
+            except faults.ModelError as exc:
+                exc.usage = dict(sum(usages, Counter()))  # with what the others took until now
+                raise
+            finally:
+                for each in asked:
+                    each.cancel()
+        return [each.result() for each in asked]
 
-    def _unread(self, exc: NoAnswer, usage: dict[str, float]) -> faults.ModelError:
-        quote = faults.scrub(exc.quote)
+    async def _ask(
+        self, sender: Sender, gate: asyncio.Semaphore, query: Query, hits: Sequence[Hit], usage: Counter
+    ) -> tuple[str, Answer, Counter]:
+        """The reply, what it says, and `usage`, to which it adds: from the kept replies, else from the model."""
+        async with gate:
+            request, labels = self.request(query, hits), LABELS[: len(hits)]
+            key = {**request, "response_format": Schema.model_json_schema(), "endpoint": self.endpoint.address}
+            if self.replies is not None and (kept := self.replies.get(key)) is not None:
+                try:
+                    answer = read_answer(kept, labels)
+                    if answer.whole:
+                        usage["cached"] += 1
+                        return kept, answer, usage
+                except NoAnswer:  # by a stricter reader than the one that kept it
+                    pass
+            text = await sender.send(request, usage)
+            try:
+                answer = read_answer(text, labels)
+            except NoAnswer as exc:
+                usage.update(exc.tokens)
+                raise self._unread(exc, usage) from None
+            usage.update(answer.tokens)
+            if self.replies is not None and answer.whole:
+                self.replies.put(key, text)
+            return text, answer, usage
+
+    def _unread(self, exc: NoAnswer, usage: Mapping[str, float]) -> faults.ModelError:
+        quote = faults.scrub(exc.quote, self.endpoint.secret)
         what = f"{exc}: {quote}" if quote else str(exc)
         stop = "" if what[-1] in ".!?" else "."
         check = f"Check {self.endpoint.settings}" if isinstance(exc, NotJSON) else "Try again, choose another model"
-        return faults.ModelError(f"{self.model} at {self.endpoint.place} {what}{stop} {check}, {OFFLINE}.", usage)
+        text = f"{self.model} at {self.endpoint.place} {what}{stop} {check}, {OFFLINE}."
+        return faults.ModelError(text, usage)
 
 
 def image_tokens(width: int, height: int) -> int:
@@ -138,8 +215,3 @@ def image_tokens(width: int, height: int) -> int:
     shrink = min(1, 2048 / max(width, height))
     shrink *= min(1, 768 / (min(width, height) * shrink))
     return 85 + 170 * math.ceil(round(width * shrink) / 512) * math.ceil(round(height * shrink) / 512)
-
-
-def _named(evidence: Evidence, numbers: dict[int, int]) -> Evidence:
-    sides = (evidence.keeps, evidence.changes, evidence.violates)
-    return Evidence(*(tuple(spoken(phrase, numbers) for phrase in side) for side in sides))

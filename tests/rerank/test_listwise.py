@@ -8,11 +8,11 @@ from PIL import Image
 from rag_lib.errors import RagError
 from rag_lib.records import Evidence, Hit, Item, Query, Ranking
 from rag_lib.rerank import Cost, cost, load_reranker
-from rag_lib.rerank.base import checked
+from rag_lib.rerank.base import check_hits
 from rag_lib.rerank.consensus import consensus, distance
 from rag_lib.rerank.faults import ModelError
 from rag_lib.rerank.identity import IdentityReranker
-from rag_lib.rerank.listwise import ListwiseReranker, orders
+from rag_lib.rerank.listwise import ListwiseReranker, merge, orders
 
 QUERY = Query(text="x")
 
@@ -32,7 +32,7 @@ class Judge:
         return Cost(1, 100 * n)
 
     def rank(self, query, hits):
-        hits = checked(hits, self.most)
+        hits = check_hits(hits, self.most)
         self.seen.append([hit.rank for hit in hits])
         if len(self.seen) == self.fails:
             raise ModelError("The model is gone.", {"attempts": 3})
@@ -174,6 +174,28 @@ def test_a_winner_whom_no_order_put_first_says_so():
     assert ranking.reason == "Number 2 is first by its mean place, but in 0 of 2 shuffled panoramas."
 
 
+def test_the_consensus_speaks_with_the_voice_nearest_to_it():
+    """Of those who put the winner first the second agrees most with all; what it says goes before the others."""
+    lists = [[1, 4, 3, 2], [1, 2, 3, 4], [1, 2, 4, 3], [2, 1, 3, 4]]
+    hits, by_id = make_hits(4), "id-{}".format
+    by_rank = {hit.rank: hit for hit in hits}
+    rankings = [
+        Ranking(
+            tuple(by_rank[rank] for rank in order),
+            f"Voice {number}.",
+            {by_id(rank): Evidence(keeps=(f"voice {number}",)) for rank in order[: 2 + (number != 2)]},
+            {"missing": number},
+        )
+        for number, order in enumerate(lists, 1)
+    ]
+    merged = merge(hits, rankings)
+    assert ranks(merged) == [1, 2, 3, 4]  # mean places 0.25, 1.25, 2.0, 2.5
+    assert merged.reason == "Voice 2. (First in 3 of 4 shuffled panoramas.)"
+    told = {key: value.keeps[0] for key, value in merged.evidence.items()}
+    assert told == {"id-1": "voice 2", "id-2": "voice 2", "id-3": "voice 4", "id-4": "voice 3"}
+    assert merged.repairs == {"missing": 1 + 2 + 3 + 4}
+
+
 @pytest.mark.parametrize("shuffles", [1, 2])
 def test_a_failure_on_the_way_is_raised_or_keeps_the_search_order(shuffles):
     hits = make_hits(20)
@@ -206,7 +228,7 @@ def test_over_the_wire_each_window_has_its_labels_and_the_reason_the_numbers_of_
     hits = [Hit(rank, 0.5, Item(f"id-{rank}", Image.new("RGB", (40, 40), color))) for rank, color in colors.items()]
 
     def look(request):
-        _, _, tiles = server.seen(request)
+        _, _, tiles = server.read_request(request)
         order = sorted(tiles, key=lambda label: tiles[label].resize((1, 1)).getpixel((0, 0))[0])
         return 200, server.structured(order, f"Number {order[0]} is blue, {order[1]} is not.")
 

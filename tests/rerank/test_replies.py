@@ -104,6 +104,10 @@ def test_whatever_changes_the_answer_is_asked_anew(endpoint, good, query, hits, 
         {"content": "no idea"},
         {"content": None, "refusal": "no"},
         {"content": '{"ranking": [26, 47, 83], "reason": "It', "finish": "length"},
+        {"content": '{"ranking": [26], "reason": "It is blue."}'},
+        {"content": '{"ranking": [26, 26, 47], "reason": "It is blue."}'},
+        {"content": "Ranked list: [26, 83] Reasons: It is blue."},
+        {"content": '<think>{"ranking": [26, 47, 83], "reason": "It'},
     ],
 )
 def test_only_whole_answers_are_kept(endpoint, server, good, query, hits, replies, bad):
@@ -116,6 +120,26 @@ def test_only_whole_answers_are_kept(endpoint, server, good, query, hits, replie
         assert not replies
     assert first(OpenAIReranker("gpt-4o", replies=replies).rank(query, hits)) == "id-blue"
     assert len(replies) == 1 and len(endpoint.requests) == 3
+
+
+def test_what_an_earlier_version_kept_in_part_is_asked_anew(endpoint, server, good, query, hits, replies):
+    reranker = OpenAIReranker("gpt-4o", replies=replies)
+    key = reranker.request(query, hits) | {"endpoint": endpoint.url}
+    key["response_format"] = key["response_format"].model_json_schema()
+    replies.put(key, json.dumps(server.structured([47])))
+    endpoint.script = [good]
+    assert first(reranker.rank(query, hits)) == "id-blue" and json.loads(replies.get(key)) == good[1]
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_who_may_read_the_folder_may_read_its_replies(replies, mask, mode):
+    before = os.umask(mask)
+    try:
+        replies.put(REQUEST, "one")
+    finally:
+        os.umask(before)
+    (path,) = replies.folder.iterdir()
+    assert path.stat().st_mode & 0o777 == mode
 
 
 def test_nothing_secret_is_kept(endpoint, server, query, hits, replies, monkeypatch):

@@ -68,6 +68,13 @@ def test_titles_are_ranked_by_the_scores_of_the_model_itself(reranker, folder):
     assert "no picture was looked at" in ranking.reason
 
 
+def test_the_prefix_names_a_text_reranker_beside_an_endpoint(folder, monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    reranker = load_reranker(f"titles:{folder}")
+    assert reranker.name == str(folder)
+    assert order(reranker.rank(Query(text="red case"), make_hits("toaster", "toaster"))) == [1, 2]
+
+
 def test_what_has_no_title_comes_last_and_is_told(reranker):
     ranking = reranker.rank(Query(text="red case"), make_hits("", "toaster", " \n", "red case"))
     assert sorted(order(ranking)[:2]) == [2, 4] and order(ranking)[2:] == [1, 3]
