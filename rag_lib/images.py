@@ -56,19 +56,22 @@ def list_images(folder: str | Path, suffixes: Sequence[str] | None = SUFFIXES) -
     """Every picture below `folder`, by its suffix, sorted by relative POSIX path; hidden ones are left out.
 
     Links to nowhere are listed too, so that opening them says so. Linked folders are not entered, against loops;
-    with `suffixes` None they are listed, as is every file. The list may be empty. A folder that is missing or cannot be
-    read raises RagError.
+    with `suffixes` None they are listed, as is every file and every folder that cannot be read. The list may be empty.
+    A folder that is missing or cannot be read raises RagError.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        found = "is a file" if folder.exists() else "was not found"
-        raise RagError(f"The image folder '{folder}' {found}: give a folder that holds {', '.join(SUFFIXES)} files.")
+    folder, found = Path(folder), []
+    if not os.path.isdir(folder):
+        what = "is a file" if os.path.exists(folder) else "was not found"
+        raise RagError(f"The image folder '{folder}' {what}: give a folder that holds {', '.join(SUFFIXES)} files.")
 
     def unreadable(exc: OSError):
-        name = Path(exc.filename or folder).name
-        raise RagError(f"The folder '{name}' cannot be read ({exc.strerror}): allow reading it or move it away.")
+        path = Path(exc.filename or folder)
+        if path == folder or suffixes is not None:
+            raise RagError(
+                f"The folder '{path.name}' cannot be read ({exc.strerror}): allow reading it or move it away."
+            )
+        found.append(path)
 
-    found = []
     for root, folders, files in os.walk(folder, onerror=unreadable):
         folders[:] = [name for name in folders if not name.startswith(".")]
         if suffixes is None:

@@ -1,4 +1,8 @@
-"""Where generated files live, whatever folder a notebook or a command is started from."""
+"""Where files lie, whatever folder a notebook or a command is started from.
+
+A relative path that a user gives, as a parameter, in the code or as a command's option, means below `home()`: see
+`resolve`. One exception: `--out` on the command line means below the current folder, as everywhere in a shell.
+"""
 
 import os
 import secrets
@@ -16,7 +20,7 @@ def home() -> Path:
     Colab) the current folder.
     """
     if os.environ.get("RAG_HOME"):
-        return Path(os.environ["RAG_HOME"]).expanduser().resolve()
+        return _expand(os.environ["RAG_HOME"]).resolve()
     checkout = Path(__file__).resolve().parent.parent
     return checkout if (checkout / "pyproject.toml").exists() else Path.cwd()
 
@@ -34,9 +38,26 @@ def data_dir() -> Path:
 
 
 def resolve(path: str | Path) -> Path:
-    """A relative path as the notebooks' parameters mean it: below `home()`, not below the current folder."""
-    path = Path(path).expanduser()
-    return path if path.is_absolute() else home() / path
+    """A path as the user means it: `~` is their own folder, a relative one lies below `home()`.
+
+    RagError for `~somebody` where there is no such user. Nothing needs to exist.
+    """
+    return home() / _expand(path)
+
+
+def beginning(path: str | Path) -> str:
+    """Where a relative path begins: the end of a message about one that leads nowhere. Nothing for another path."""
+    if Path(path).is_absolute() or str(path).startswith("~"):
+        return ""
+    return f" Relative paths begin at '{os.environ.get('RAG_HOME') or home().name}', not at the current folder."
+
+
+def _expand(path: str | Path) -> Path:
+    expanded = os.path.expanduser(path)
+    if str(expanded).startswith("~"):
+        user = Path(expanded).parts[0]
+        raise RagError(f"'{user[:80]}' is the folder of a user who is not known here: write the whole path.")
+    return Path(expanded)
 
 
 @contextmanager

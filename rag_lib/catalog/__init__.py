@@ -1,10 +1,12 @@
 """Where items come from: a catalog's name, or a folder of your own pictures, in; a `records.Catalog` out."""
 
+import os
 from pathlib import Path
 
 from rag_lib.catalog.folder import load_folder
+from rag_lib.catalog.metadata import same_name
 from rag_lib.errors import RagError, did_you_mean
-from rag_lib.paths import resolve
+from rag_lib.paths import beginning, resolve
 from rag_lib.records import Catalog
 
 NAMES = ("drawn", "amazon")
@@ -27,10 +29,10 @@ def load_catalog(name: str | Path, *, folder: str | Path | None = None, seed: in
         from rag_lib.catalog.amazon import load_amazon
 
         return load_amazon(folder)
-    if given and resolve(given).is_dir():
+    if given and os.path.isdir(resolve(given)):
         return load_folder(resolve(given))
     raise RagError(
-        f"There is no catalog '{given}': expected {' or '.join(repr(known) for known in NAMES)}, "
+        f"There is no catalog '{given[:80]}': expected {' or '.join(repr(known) for known in NAMES)}, "
         f"or a folder of pictures.{_nearest(given)}"
     )
 
@@ -42,17 +44,15 @@ def query_picture(catalog: Catalog, name: str) -> Path | None:
     """
     if not name:
         return None
-    if name in catalog.query_pictures:
-        return catalog.query_pictures[name]
-    try:
-        if resolve(name).is_file():
-            return resolve(name)
-    except (OSError, ValueError):
-        pass  # too long or otherwise no path at all
+    if same_name(name) in catalog.query_pictures:
+        return catalog.query_pictures[same_name(name)]
+    if os.path.isfile(resolve(name)):
+        return resolve(name)
     known = ", ".join(catalog.query_pictures) or "none (put pictures into the folder's sub-folder query/)"
+    hint = did_you_mean(name, catalog.query_pictures) or beginning(name)
     raise RagError(
-        f"There is no query picture '{name[:80]}': expected the path of an image (a relative one starts at the "
-        f"project's folder), or one of this catalog's: {known}.{did_you_mean(name, catalog.query_pictures)}"
+        f"There is no query picture '{name[:80]}': expected the path of an image, or one of this catalog's: "
+        f"{known}.{hint}"
     )
 
 
@@ -60,8 +60,9 @@ def _nearest(given: str) -> str:
     """A hint at what was probably meant: a known name, or a folder that lies beside the missing one."""
     if not given:
         return ""
-    hint = did_you_mean(given, NAMES)
-    if not hint and (parent := resolve(given).parent).is_dir():
-        beside = [Path(given).with_name(path.name).as_posix() for path in parent.iterdir() if path.is_dir()]
-        hint = did_you_mean(given, beside)
-    return hint
+    try:
+        folders = [path for path in resolve(given).parent.iterdir() if path.is_dir()]
+        beside = [Path(given).with_name(path.name).as_posix() for path in folders]
+    except (OSError, ValueError):  # no such folder, one that cannot be read, or no path at all
+        beside = []
+    return did_you_mean(given, NAMES) or did_you_mean(given, beside) or beginning(given)

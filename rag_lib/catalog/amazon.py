@@ -14,7 +14,7 @@ from rag_lib.catalog.download import download, extract
 from rag_lib.catalog.folder import load_folder
 from rag_lib.errors import RagError
 from rag_lib.images import begins_as_picture
-from rag_lib.paths import data_dir, resolve
+from rag_lib.paths import beginning, data_dir, resolve
 from rag_lib.records import Catalog
 
 URL = "https://github.com/milvus-io/bootcamp/releases/download/data/amazon_reviews_2023_subset.tar.gz"
@@ -34,12 +34,12 @@ def load_amazon(
     source = source or os.environ.get(ENVIRONMENT)
     home = data_dir() / "amazon"
     if source:
-        source = resolve(source)
-        if source.is_dir():
-            return _catalog(_pictures(source, min_images))
-        if not source.is_file():
-            raise RagError(f"The Amazon archive '{source}' was not found: check the path. {REMEDY}")
-        return _catalog(_unpacked(source, home, min_images))
+        path = resolve(source)
+        if os.path.isdir(path):
+            return _catalog(_pictures(path, min_images))
+        if not os.path.isfile(path):
+            raise RagError(f"The Amazon archive '{source}' was not found: check the path.{beginning(source)} {REMEDY}")
+        return _catalog(_unpack(path, home, min_images))
     if (home / "images_folder").is_dir():
         return _catalog(_pictures(home / "images_folder", min_images))
     archive = home / Path(url).name
@@ -48,13 +48,13 @@ def load_amazon(
     except RagError as exc:
         raise RagError(f"{exc} {REMEDY}") from None
     try:
-        folder = _unpacked(archive, home, min_images)
+        folder = _unpack(archive, home, min_images)
     finally:
         archive.unlink(missing_ok=True)  # unpacked, or of no use: the next call must not meet it again
     return _catalog(folder)
 
 
-def _unpacked(archive: Path, home: Path, min_images: int) -> Path:
+def _unpack(archive: Path, home: Path, min_images: int) -> Path:
     """`home`/images_folder, from this archive; the folder appears only when it is complete."""
     folder, stamp = home / "images_folder", home / "archive.txt"
     about = f"{archive.resolve().name} {archive.stat().st_size} {archive.stat().st_mtime_ns}"

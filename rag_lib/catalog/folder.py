@@ -7,13 +7,13 @@ In: a folder with jpg, jpeg, jfif, png, webp, bmp or gif files, also in sub-fold
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from tqdm.auto import tqdm
 
-from rag_lib.catalog.metadata import read_metadata
+from rag_lib.catalog.metadata import FILES, Row, read_metadata, same_name
 from rag_lib.errors import RagError
 from rag_lib.images import (
     OTHER_SUFFIXES,
@@ -32,19 +32,22 @@ QUERY_FOLDERS = ("query", "query_pictures")
 def load_folder(path: str | Path) -> Catalog:
     """Every picture of the folder as an item, with what the metadata file says about it.
 
-    Of pictures with the same content the first (by path) is kept. Listed in `skipped` are duplicates, files named as
-    pictures that cannot be read as one, pictures of other formats, pictures that are not named as one, linked folders,
-    and metadata for unknown files. Hidden files and files that are no pictures by name and content, such as texts, are
-    not. Raises RagError for a folder without any usable picture, and for metadata that cannot be read.
+    Of pictures with the same content one is kept: the first (by path) that has a row of metadata, else the first.
+    Listed in `skipped` are the others, files named as pictures that cannot be read as one, pictures of other formats,
+    pictures that are not named as one, folders that are links or cannot be read, metadata that is not read, and its
+    rows for unknown files. Hidden files and files that are no pictures by name and content, such as texts, are not.
+    Raises RagError for a folder without any usable picture, and for metadata that cannot be read.
     """
     folder = Path(path).resolve()
-    rows = read_metadata(folder)
+    files = list_images(folder, None)
+    rows = read_metadata([file for file in files if file.parent == folder and file.name.lower() in FILES])
     items, queries, skipped, names = {}, {}, [], set()
-    for file, reason in _candidates(folder):
-        name = file.relative_to(folder).as_posix()
+    for file, reason in _candidates(folder, files):
+        written = file.relative_to(folder).as_posix()
+        name = same_name(written)
         names.add(name)
         top = name.split("/")[0]
-        if not name.isascii() and (shown := os.fsencode(name).decode("utf-8", "replace")) != name:
+        if not name.isascii() and (shown := os.fsencode(written).decode("utf-8", "replace")) != written:
             skipped.append(Skipped(folder / shown, "its name is not valid UTF-8: rename it"))  # nobody could print it
             continue
         if reason:
@@ -60,10 +63,13 @@ def load_folder(path: str | Path) -> Catalog:
             short = name.removeprefix(f"{top}/")
             stem = short.rsplit(".", 1)[0]
             queries[short if stem in queries else stem] = file
-        elif image_id in items:
-            skipped.append(Skipped(file, f"same picture as {items[image_id].path.relative_to(folder).as_posix()}"))
-        else:
-            items[image_id] = _item(image_id, file, rows[name].values if name in rows else {})
+            continue
+        one = _Found(name, rows.get(name), _item(image_id, file, rows.get(name)))
+        kept = items.setdefault(image_id, one)
+        if kept is not one:
+            if one.row and not kept.row:
+                items[image_id], kept, one = one, one, kept
+            skipped.append(Skipped(one.item.path, _same(one, kept)))
     if not items:
         because = f" ({skipped[0].path.name}: {skipped[0].reason})" if skipped else ""
         raise RagError(f"No usable picture in the folder '{folder.name}'{because}: put {', '.join(SUFFIXES)} in it.")
@@ -74,31 +80,54 @@ def load_folder(path: str | Path) -> Catalog:
             f"'{folder.name}': write paths relative to that folder."
         )
     skipped += [Skipped(folder / row.file, f"named in {row.source}, but no picture of the folder") for row in unknown]
-    return Catalog(catalog_name(folder), folder, tuple(items.values()), queries, tuple(skipped))
+    return Catalog(catalog_name(folder), folder, tuple(each.item for each in items.values()), queries, tuple(skipped))
 
 
-def _candidates(folder: Path) -> Iterator[tuple[Path, str | None]]:
-    """Whatever is or may be a picture; with the reason if it is left out for its name, before anything is decoded."""
-    for file in tqdm(list_images(folder, None), desc="reading the catalog", unit="file", delay=2):
+class _Found(NamedTuple):
+    name: str
+    row: Row | None
+    item: Item
+
+
+def _same(one: _Found, kept: _Found) -> str:
+    """Why `one` is left out: it is the picture of `kept`; with both titles, if that loses a row of metadata."""
+    reason = f"same picture as {kept.name}"
+    if not one.row or one.row.values == kept.row.values:
+        return reason
+    return f"{reason}, which stays '{kept.item.title}'; {one.row.source}, '{one.item.title}', is not used"
+
+
+def _candidates(folder: Path, files: Sequence[Path]) -> Iterator[tuple[Path, str | None]]:
+    """Whatever is or may be a picture; with the reason if it is left out for its name, before anything is decoded.
+
+    And folders and metadata that are not read.
+    """
+    for file in tqdm(files, desc="reading the catalog", unit="file", delay=2):
         suffix = file.suffix.lower()
-        if file.is_symlink() and os.path.isdir(file):
-            yield file, "a linked folder is not entered"
+        if os.path.isdir(file):
+            yield file, "a linked folder is not entered" if file.is_symlink() else "the folder cannot be read: allow it"
         elif suffix in SUFFIXES:
             yield file, None
         elif suffix in OTHER_SUFFIXES:
             yield file, f"{suffix} files are not read: save it as .jpg or .png"
+        elif not os.path.lexists(file):
+            yield file, "it cannot be read: allow it"
         elif begins_as_picture(file):
             yield file, "it is not named as a picture: rename it to .jpg or .png"
+        elif file.stem.lower() == "metadata" and (file.parent != folder or file.name.lower() not in FILES):
+            yield file, f"not read: metadata is one {FILES[0]} or {FILES[1]} in the folder itself"
 
 
-def _item(image_id: str, file: Path, values: Mapping[str, Any]) -> Item:
+def _item(image_id: str, file: Path, row: Row | None) -> Item:
+    values = row.values if row else {}
     title = values.get("title") or title_of(file)
     return Item(image_id, file, title, {key: value for key, value in values.items() if key != "title"})
 
 
 def title_of(path: Path) -> str:
     """`red_phone-case.jpg` -> "red phone case"."""
-    return re.sub(r"[_\-\s]+", " ", path.stem).strip() or path.stem
+    stem = same_name(path.stem)
+    return re.sub(r"[_\-\s]+", " ", stem).strip() or stem
 
 
 def catalog_name(folder: Path) -> str:
