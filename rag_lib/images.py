@@ -9,13 +9,16 @@ import os
 import stat
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from rag_lib.errors import RagError
+from rag_lib.pixels import to_rgb, transparent_color
+from rag_lib.salvage import bare_png, without_literal_runs
 
 SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif")
 # Pictures too, but not opened: each decoder more is one more that hostile files can attack. Catalogs list them.
@@ -27,7 +30,6 @@ OTHER_SUFFIXES = (
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485  # Pillow only warns above this; here it is an error
 MAX_ASPECT = 2000  # long edge / short edge; resizing the short edge of a longer one could take all memory
-NO_MEMORY = "there is not enough memory to open it"
 
 _opening = threading.Lock()  # warning filters are global: one thread at a time may change them
 _loading = threading.Lock()  # a PIL image that is given twice may reach two threads; Pillow loads it unguarded
@@ -43,13 +45,10 @@ class ImageError(RagError):
 
 def content_id(path: str | Path) -> str:
     """32 hex digits of the SHA-256 of the file's bytes: the same picture has the same id wherever it lies."""
-    path = Path(path)
-    try:
+    with _faults_of(path):
         _check_plain(path)
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()[:32]
-    except (OSError, ValueError) as exc:
-        raise _error(path, _why_not_read(path, exc)) from None
 
 
 def list_images(folder: str | Path, suffixes: Sequence[str] | None = SUFFIXES) -> list[Path]:
@@ -81,29 +80,31 @@ def list_images(folder: str | Path, suffixes: Sequence[str] | None = SUFFIXES) -
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
-def open_image(source: str | Path | Image.Image, *, max_edge: int | None = None) -> Image.Image:
-    """The picture, fully decoded, upright (EXIF), mode RGB, the first frame if animated; transparency becomes white.
+def open_image(
+    source: str | Path | Image.Image, *, max_edge: int | None = None, short_edge: int | None = None
+) -> Image.Image:
+    """The picture, fully decoded, upright (EXIF), in sRGB, the first frame if animated; transparency becomes white.
 
-    `max_edge`: shrink to at most this many pixels along the longer edge (never enlarge), which for a JPEG also makes
-    decoding cheaper. The source is not changed. Anything unusable raises ImageError.
+    `max_edge`: shrink to at most this many pixels along the longer edge (never enlarge). `short_edge`: what the caller
+    will shrink the shorter edge to. With either a JPEG file is decoded only as finely as that needs, which is quicker:
+    at least twice as finely. The source is not changed. Anything unusable raises ImageError.
     """
-    if max_edge is not None and max_edge < 1:
-        raise ImageError(f"max_edge is {max_edge}, expected at least 1 pixel.")
+    for edge in (max_edge, short_edge):
+        if edge is not None and edge < 1:
+            raise ImageError(f"A picture was asked for with an edge of {edge}, expected at least 1 pixel.")
     if not isinstance(source, Image.Image | str | os.PathLike):
         raise ImageError(f"A picture is a path or a PIL image, not {type(source).__name__}.")
     name = getattr(source, "filename", "") or "the picture" if isinstance(source, Image.Image) else source
-    try:
+    with _faults_of(name):
         if isinstance(source, Image.Image):
             with _loading:
-                image = _decode(source, name, max_edge=None).copy()
+                image = _decode(source).copy()
         else:
-            image = _read(Path(source), max_edge)
-        image = _to_rgb(_upright(image))
+            image = _read(source, max_edge, short_edge)
+        image = to_rgb(_upright(image))
         if max_edge is not None and max(image.size) > max_edge:
             image.thumbnail((max_edge, max_edge), Image.Resampling.BICUBIC, reducing_gap=None)
-    except MemoryError:
-        raise _error(name, NO_MEMORY) from None
-    return image
+        return image
 
 
 def thumbnail(source: str | Path | Image.Image, edge: int) -> Image.Image:
@@ -116,7 +117,8 @@ def check_header(path: str | Path) -> None:
 
     It costs well under a millisecond. A truncated file passes: only `open_image` finds that.
     """
-    _read(Path(path), None, pixels=False)
+    with _faults_of(path):
+        _read(path, pixels=False)
 
 
 def begins_as_picture(path: str | Path) -> bool:
@@ -128,55 +130,53 @@ def begins_as_picture(path: str | Path) -> bool:
     return True
 
 
-def _read(path: Path, max_edge: int | None, *, pixels: bool = True) -> Image.Image:
-    try:
-        _check_plain(path)
-        # The handle is ours, so that it is closed whatever Pillow makes of the bytes.
-        with open(path, "rb") as file:
-            if not os.fstat(file.fileno()).st_size:
-                raise _error(path, "the file is empty")
-            with _opening, warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # about damaged EXIF; and _decode counts the pixels itself
-                image = Image.open(file, formats=FORMATS)
-            return _decode(image, path, max_edge, pixels=pixels)
-    except ImageError:
-        raise
-    except MemoryError:
-        raise _error(path, NO_MEMORY) from None
-    except UnidentifiedImageError:
-        raise _error(path, f"it is not a picture in one of the formats {', '.join(FORMATS)}") from None
-    except Image.DecompressionBombError:
-        raise _error(path, f"it is too large (more than {MAX_PIXELS:,} pixels)") from None
-    except OSError as exc:
-        # Without a number it is a decoder's, not the system's.
-        raise _error(path, _why_not_read(path, exc) if exc.errno else "it is truncated or damaged") from None
-    except Exception as exc:  # a hostile file can raise anything inside of a decoder
-        raise _error(path, f"it cannot be decoded ({type(exc).__name__})") from None
+def _read(path: str | Path, *edges: int | None, pixels: bool = True) -> Image.Image:
+    _check_plain(path)
+    # The handle is ours, so that it is closed whatever Pillow makes of the bytes.
+    with open(path, "rb") as file:
+        if not os.fstat(file.fileno()).st_size:
+            raise _Unusable("the file is empty")
+        try:
+            return _decode(_open(file, pixels), *edges, pixels=pixels)
+        except MemoryError:
+            raise
+        except Exception:
+            if (bare := bare_png(file)) is None:
+                raise
+            return _decode(_open(bare, pixels), *edges, pixels=pixels)
 
 
-def _decode(image: Image.Image, name: str | Path, max_edge: int | None, *, pixels: bool = True) -> Image.Image:
+def _open(file: BinaryIO, pixels: bool) -> Image.Image:
+    with _opening, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about damaged EXIF; and _decode counts the pixels itself
+        image = Image.open(file, formats=FORMATS)
+        for codec, _, start, options in image.tile if pixels else ():
+            if codec == "bmp_rle" and options[1]:  # 4 bits a pixel
+                return Image.open(without_literal_runs(file, start), formats=FORMATS)
+    return image
+
+
+def _decode(
+    image: Image.Image, max_edge: int | None = None, short_edge: int | None = None, *, pixels: bool = True
+) -> Image.Image:
     """Load all pixels: only this finds a truncated file (`verify()` does not)."""
     if image.width * image.height > MAX_PIXELS:
-        raise _error(name, f"it is too large ({image.width} x {image.height}, more than {MAX_PIXELS:,} pixels)")
+        raise _Unusable(f"it is too large ({image.width} x {image.height}, more than {MAX_PIXELS:,} pixels)")
     if not image.width or not image.height:
-        raise _error(name, "it has no pixels")
+        raise _Unusable("it has no pixels")
     if max(image.size) > MAX_ASPECT * min(image.size):
-        raise _error(name, f"it is too long and thin ({image.width} x {image.height})")
+        raise _Unusable(f"it is too long and thin ({image.width} x {image.height})")
     if not pixels:
         return image
-    try:
-        if max_edge is not None and max_edge * 2 < max(image.size):
-            # Twice the wanted size leaves the final resize enough pixels to average over.
-            scale = 2 * max_edge / max(image.size)
-            image.draft(image.mode, (max(1, int(image.width * scale)), max(1, int(image.height * scale))))
-        image.load()
-    except MemoryError:
-        raise
-    except Exception as exc:
-        if "out of memory" in str(exc):  # how some of Pillow's decoders say it
-            raise MemoryError from None
-        what = "it is truncated or damaged" if isinstance(exc, OSError | EOFError | SyntaxError) else "it is damaged"
-        raise _error(name, what) from None
+    clear = transparent_color(image)
+    # Twice the wanted size leaves the final resize enough pixels to average over.
+    scale = 2 * max((max_edge or 0) / max(image.size), (short_edge or 0) / min(image.size))
+    if 0 < scale < 1:
+        image.draft(image.mode, (max(1, int(image.width * scale)), max(1, int(image.height * scale))))
+    image.load()
+    if clear is not None and clear != image.info.get("transparency"):
+        image = image.copy()
+        image.info["transparency"] = clear
     return image
 
 
@@ -192,31 +192,44 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16 bits a pixel: Pillow would clip them at 255, so scale
-        image = Image.fromarray((np.clip(np.asarray(image), 0, 65535) / 257).round().astype(np.uint8))
-    elif image.mode == "F":
-        image = Image.fromarray(np.clip(np.nan_to_num(np.asarray(image)), 0, 255).round().astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    return image.convert("RGB")
-
-
-def _error(name: str | Path, reason: str) -> ImageError:
-    return ImageError(f"The picture '{Path(name).name or name}' cannot be used: {reason}.", reason)
-
-
-def _check_plain(path: Path) -> None:
+def _check_plain(path: str | Path) -> None:
     """Reading a pipe would wait forever, a device never end. Raises OSError if there is nothing at `path`."""
     mode = os.stat(path).st_mode
     if stat.S_ISDIR(mode):
-        raise _error(path, "it is a folder, not a file")
+        raise _Unusable("it is a folder, not a file")
     if not stat.S_ISREG(mode):
-        raise _error(path, "it is a device or a pipe, not a file")
+        raise _Unusable("it is a device or a pipe, not a file")
 
 
-def _why_not_read(path: Path, exc: Exception) -> str:
+class _Unusable(Exception):
+    """Its text is the reason."""
+
+
+@contextmanager
+def _faults_of(name: str | Path) -> Iterator[None]:
+    """Whatever goes wrong inside is an ImageError of this picture: a hostile file can raise anything in a decoder."""
+    try:
+        yield
+    except Exception as exc:
+        reason = _reason(name, exc)
+        raise ImageError(f"The picture '{Path(name).name or name}' cannot be used: {reason}.", reason) from None
+
+
+def _reason(name: str | Path, exc: Exception) -> str:
+    text = getattr(exc, "strerror", None) or str(exc)
+    if isinstance(exc, _Unusable):
+        return text
+    if isinstance(exc, MemoryError) or "out of memory" in text:  # how some of Pillow's decoders say it
+        return "there is not enough memory to open it"
+    if isinstance(exc, UnidentifiedImageError):
+        return f"it is not a picture in one of the formats {', '.join(FORMATS)}"
+    if isinstance(exc, Image.DecompressionBombError):
+        return f"it is too large (more than {MAX_PIXELS:,} pixels)"
     if isinstance(exc, FileNotFoundError):
-        return "it links to a file that is not there" if path.is_symlink() else "there is no such file"
-    return f"it cannot be read ({(getattr(exc, 'strerror', None) or str(exc)).lower()})"
+        return "it links to a file that is not there" if os.path.islink(name) else "there is no such file"
+    if getattr(exc, "errno", None):  # the system's; without a number it is a decoder's
+        return f"it cannot be read ({text.lower()})"
+    if text.startswith("Unsupported"):  # of BMP files, which come in many kinds
+        return f"it is damaged or of a kind that is not read ({text}): save it as .png"
+    damaged = isinstance(exc, OSError | EOFError | SyntaxError)
+    return "it is truncated or damaged" if damaged else f"it cannot be decoded ({type(exc).__name__})"

@@ -4,6 +4,7 @@ Pillow's bundled font has ASCII letters only; for a text with others matplotlib'
 Greek, Cyrillic and more, but not Chinese, Japanese or Korean).
 """
 
+import bisect
 import functools
 from pathlib import Path
 
@@ -37,16 +38,16 @@ def wrap(text: str, font: ImageFont.FreeTypeFont, width: int, max_lines: int) ->
     current = ""
     for word in "".join(letter if letter.isprintable() else " " for letter in text).split():
         joined = f"{current} {word}" if current else word
-        if font.getlength(joined) <= width:
+        if _fitting(joined, font, width) == len(joined):
             current = joined
             continue
-        if current:
-            lines.append(current)
-        while font.getlength(word) > width and len(word) > 1:
-            fits = next((n for n in range(len(word) - 1, 0, -1) if font.getlength(word[:n]) <= width), 1)
+        lines += [current] if current else []
+        while len(lines) <= max_lines and (fits := _fitting(word, font, width)) < len(word):
             lines.append(word[:fits])
             word = word[fits:]
         current = word
+        if len(lines) > max_lines:
+            break
     lines += [current] if current else []
     if len(lines) > max_lines:
         last = lines[max_lines - 1]
@@ -54,3 +55,11 @@ def wrap(text: str, font: ImageFont.FreeTypeFont, width: int, max_lines: int) ->
             last = last[:-1]
         lines = [*lines[: max_lines - 1], last.rstrip(" ,.;") + "…"]
     return lines
+
+
+def _fitting(text: str, font: ImageFont.FreeTypeFont, width: int) -> int:
+    """How many of the first letters fit into `width` pixels: at least one, and no more than one a pixel."""
+    counts = range(1, min(len(text), width) + 1)
+    if len(counts) == len(text) and font.getlength(text) <= width:
+        return len(text)
+    return max(1, bisect.bisect(counts, width, key=lambda count: font.getlength(text[:count])))

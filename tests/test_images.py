@@ -220,13 +220,46 @@ def test_thumbnail_keeps_the_aspect_ratio_and_never_enlarges(tmp_path):
         thumbnail(path, 0)
 
 
-def test_draft_mode_shows_the_same_picture(tmp_path):
-    path = tmp_path / "big.jpg"
-    image = Image.linear_gradient("L").resize((2000, 1600), Image.Resampling.BICUBIC).convert("RGB")
-    image.save(path, quality=95)
-    exact = open_image(path).resize((100, 80), Image.Resampling.BICUBIC)
-    gap = np.abs(np.asarray(open_image(path, max_edge=100), int) - np.asarray(exact, int))
-    assert gap.max() <= 4
+def stripes(path, size=(800, 600)):
+    """Three pixels black, three white: too coarse a decoding turns them into waves."""
+    row = (np.arange(size[0]) // 3 % 2 * 255).astype(np.uint8)
+    Image.fromarray(np.tile(row, (size[1], 1))).save(path, quality=95)
+    return path
+
+
+def gap(image, exact) -> float:
+    return np.abs(np.asarray(image, int) - np.asarray(exact, int)).mean()
+
+
+@pytest.mark.parametrize("edge", [100, 200])
+def test_a_jpeg_is_decoded_no_coarser_than_twice_the_size(tmp_path, edge):
+    """At once the size, decoding alone would have to shrink: 21 and 27 grey levels off."""
+    path = stripes(tmp_path / "stripes.jpg")
+    exact = open_image(path).resize((edge, edge * 3 // 4), Image.Resampling.BICUBIC)
+    assert gap(open_image(path, max_edge=edge), exact) < 8
+
+
+@pytest.mark.parametrize(
+    ("short_edge", "size"), [(37, (100, 75)), (38, (200, 150)), (75, (200, 150)), (151, (800, 600))]
+)
+def test_a_jpeg_for_a_short_edge_keeps_twice_as_many_pixels(tmp_path, short_edge, size):
+    path = stripes(tmp_path / "stripes.jpg")
+    assert open_image(path, short_edge=short_edge).size == size
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    with Image.open(path) as image:
+        image.save(tmp_path / "turned.jpg", exif=exif, quality=95)
+    assert open_image(tmp_path / "turned.jpg", short_edge=short_edge).size == size[::-1]
+
+
+def test_only_a_file_of_a_jpeg_is_decoded_in_part(tmp_path):
+    stripes(tmp_path / "stripes.png")
+    assert open_image(tmp_path / "stripes.png", short_edge=37).size == (800, 600)
+    with Image.open(stripes(tmp_path / "stripes.jpg")) as image:
+        assert open_image(image, short_edge=37).size == image.size == (800, 600)
+    for options in ({"short_edge": 0}, {"max_edge": -1}):
+        with pytest.raises(ImageError, match="at least 1 pixel"):
+            open_image(tmp_path / "stripes.jpg", **options)
 
 
 def test_list_is_recursive_sorted_and_leaves_out_hidden_and_other_files(tmp_path):

@@ -143,3 +143,11 @@ def test_it_takes_paths_and_is_the_same_each_time(tmp_path):
 def test_wrong_values_are_refused(images, options, message):
     with pytest.raises(RagError, match=message):
         panorama(QUERY, images, **options)
+
+
+@pytest.mark.parametrize(("count", "columns"), [(1, 1), (2, 2), (3, 3), (9, 3), (10, 5), (25, 5)])
+def test_without_a_word_there_are_three_columns_and_from_ten_candidates_on_five(count, columns):
+    assert len({box[0] for box in layout(count, tile=60).tiles}) == columns
+    image = panorama(QUERY, [solid(color(index)) for index in range(count)], tile=60)
+    assert image.size == layout(count, columns=columns, tile=60).size
+    assert image.getpixel(center(layout(count, columns=columns, tile=60).tiles[-1])) == color(count - 1)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from rag_lib.images import open_image
 
-PREPROCESS_VERSION = 1  # part of an encoder's fingerprint: raise it when the pixels that a model sees change
+PREPROCESS_VERSION = 2  # part of an encoder's fingerprint: raise it when the pixels that a model sees change
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
@@ -35,4 +35,4 @@ def normalize(squares: torch.Tensor) -> torch.Tensor:
 
 def read_square(source, size: int) -> np.ndarray:
     """A path or PIL image -> (size, size, 3) uint8 RGB. Raises ImageError as `open_image` does."""
-    return np.array(crop_square(open_image(source), size))
+    return np.array(crop_square(open_image(source, short_edge=size), size))
