@@ -14,7 +14,7 @@ def lines(text, width=150, most=3):
 
 
 def test_words_are_kept_whole_where_they_fit():
-    assert lines("A red toaster with two slots, in steel") == ["A red toaster with two slots,", "in steel"]
+    assert lines("A red toaster with two slots, in steel") == ["A red toaster with two", "slots, in steel"]
     assert lines("  tabs\tand\nlines \x07 ") == ["tabs and lines"]
     assert lines("") == lines(" \n") == []
 
