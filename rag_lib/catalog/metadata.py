@@ -89,9 +89,6 @@ def _read_csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    def refuse(constant: str):
-        raise ValueError(f"{constant} is no JSON value")
-
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         for key, count in Counter(key for key, _ in pairs).most_common(1):
             if count > 1:
@@ -99,12 +96,13 @@ def _read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         return dict(pairs)
 
     def number(text: str) -> int | float:
-        value = float(text) if set(text) & set(".eE") else _whole(text)
-        if value is None or math.isinf(value):
-            raise RagError(f"{source} holds {text[:30]}, more than a 64-bit number can: put it in double quotes.")
+        value = _whole(text) if text.lstrip("-").isdecimal() else float(text)
+        if value is None or not math.isfinite(value):
+            raise RagError(f"{source} holds {text[:30]}, which is no 64-bit number: put it in double quotes.")
         return value
 
-    read = json.JSONDecoder(parse_constant=refuse, parse_int=number, parse_float=number, object_pairs_hook=once).decode
+    numbers = dict.fromkeys(("parse_constant", "parse_int", "parse_float"), number)
+    read = json.JSONDecoder(**numbers, object_pairs_hook=once).decode
     with open(path, encoding="utf-8-sig") as file:
         for place, line in enumerate(file, 1):
             if not line.strip():
@@ -174,27 +172,24 @@ def _price(value: Any, source: str) -> float:
 
 def _type_columns(rows: dict[str, Row]) -> None:
     """CSV knows only text: a column in which every value is a number (or true, false) becomes numbers (bools)."""
-    columns: dict[str, list[str]] = {}
+    columns: dict[str, set[str]] = {}
     for row in rows.values():
-        for key, value in row.values.items():
-            columns.setdefault(key, []).append(value)
+        for key in row.values.keys() - {*TEXT_COLUMNS, "price"}:
+            columns.setdefault(key, set()).add(row.values[key])
     for key, texts in columns.items():
-        if key in TEXT_COLUMNS or key == "price":
-            continue
         typed = _typed(texts)
-        for row in rows.values():
-            if key in row.values:
-                row.values[key] = typed[row.values[key]]
-                if row.values[key] is None:
-                    del row.values[key]
+        for values in (row.values for row in rows.values() if key in row.values):
+            values[key] = typed[values[key]]
+            if values[key] is None:
+                del values[key]
 
 
-def _typed(texts: list[str]) -> dict[str, Any]:
+def _typed(texts: set[str]) -> dict[str, Any]:
     """text -> its value in a column of these texts; None where it says that there is none.
 
     Numbers only where they keep every digit: two long ids must not become one.
     """
-    given = [text for text in dict.fromkeys(texts) if text.lower() not in NO_VALUE]
+    given = [text for text in texts if text.lower() not in NO_VALUE]
     for convert in ({"true": True, "false": False}.get, _whole, _float):
         values = {text: convert(text.lower()) for text in given}
         if given and None not in values.values():

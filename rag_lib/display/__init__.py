@@ -15,35 +15,11 @@ from rag_lib.display.measures import (
     split_points,
     weight_sweep,
 )
-from rag_lib.display.pictures import (
-    AMBER,
-    GREEN,
-    INK,
-    LINE,
-    PAPER,
-    RED,
-    SOFT,
-    WIDTH,
-    Picture,
-    best,
-    catalog_sheet,
-    gallery,
-    show,
-    show_results,
-    show_rows,
-)
+from rag_lib.display.pictures import Picture, best, catalog_sheet, gallery, show, show_results, show_rows
 from rag_lib.display.places import place_lines
 from rag_lib.display.projection import embedding_map
 
 __all__ = [
-    "AMBER",
-    "GREEN",
-    "INK",
-    "LINE",
-    "PAPER",
-    "RED",
-    "SOFT",
-    "WIDTH",
     "Picture",
     "best",
     "catalog_sheet",

@@ -178,21 +178,27 @@ def test_a_stale_part_that_is_too_long_is_thrown_away(home, server):
     assert len(load(server).items) == COUNT
 
 
+def test_an_archive_that_is_not_there_says_where_a_relative_name_begins(home):
+    with pytest.raises(RagError, match="'photos.tar.gz' was not found.* Relative paths begin at .*RAG_AMAZON_ARCHIVE"):
+        load(source="photos.tar.gz")
+
+
 def test_no_network_names_the_remedies(home):
     with pytest.raises(RagError, match=r'from 127\.0\.0\.1 .*catalog="drawn".*RAG_AMAZON_ARCHIVE') as caught:
         load(attempts=2)
     assert caught.value.__cause__ is None and str(home) not in str(caught.value)
 
 
-def test_client_errors_are_not_repeated_but_server_errors_are(home, server):
+def test_client_errors_are_not_repeated_but_those_that_pass_are(home, server):
     server.status = 404
     with pytest.raises(RagError, match="HTTP 404"):
         load(server)
     assert len(server.requests) == 1
-    server.status = 503
-    with pytest.raises(RagError, match="HTTP 503"):
-        load(server, attempts=3)
-    assert len(server.requests) == 4
+    for number, status in enumerate((503, 408, 429), 1):  # unavailable, too slow, too many requests: all pass
+        server.status = status
+        with pytest.raises(RagError, match=f"HTTP {status}"):
+            load(server, attempts=3)
+        assert len(server.requests) == 1 + 3 * number
 
 
 @pytest.mark.parametrize(

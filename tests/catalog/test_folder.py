@@ -46,6 +46,13 @@ def test_pictures_become_items_in_the_order_of_their_paths(folder):
     assert load_folder(folder) == catalog
 
 
+def test_a_folder_given_by_a_relative_path_keeps_whole_paths(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    catalog = load_folder("My images")
+    monkeypatch.chdir("/")
+    assert catalog == load_folder(folder) and all(item.path.is_absolute() for item in catalog.items)
+
+
 def test_query_pictures_of_the_same_stem_keep_apart(folder):
     draw(folder / "query" / "leopard.png", "yellow")
     assert set(load_folder(folder).query_pictures) == {"leopard", "leopard.png"}
@@ -247,7 +254,7 @@ def test_jsonl_keeps_its_types(folder):
         ("metadata.csv", "file\nimages/other.png\n", "relative to that folder"),
         ("metadata.jsonl", '{"file": "red_phone-case.png"}\n{"file": \n', "line 2 is not valid JSON"),
         ("metadata.jsonl", "[1]\n", "line 1 is not an object"),
-        ("metadata.jsonl", '{"file": "a", "x": NaN}\n', "line 1 is not valid JSON"),
+        ("metadata.jsonl", '{"file": "a", "x": NaN}\n', "line 1 holds NaN, which is no 64-bit number"),
         ("metadata.jsonl", '{"file": 7}\n', "line 1 has no file name"),
         ("metadata.csv", "file,tag,brand,tag\nred_phone-case.png,1,2,3\n", "line 1 has the column 'tag' 2 times"),
         ("metadata.csv", "file,Title,title \nred_phone-case.png,a,b\n", "line 1 has the column 'title' 2 times"),

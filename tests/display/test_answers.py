@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rag_lib.display import AMBER, GREEN, RED, WIDTH, show_examples, show_failures
+from rag_lib.display import show_examples, show_failures
 from rag_lib.display.answers import describe
+from rag_lib.display.pictures import AMBER, GREEN, RED, WIDTH
 from rag_lib.evaluation.drawn.benchmark import Benchmark
 from rag_lib.evaluation.drawn.failures import Failure
 from rag_lib.evaluation.drawn.plan import NOTHING, DrawnQuery, Picture, Plan

@@ -6,6 +6,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from PIL import Image
 
 from rag_lib import display
+from rag_lib.display import pictures
 from rag_lib.errors import RagError
 from rag_lib.panorama import BLUE
 from rag_lib.records import Catalog, Evidence, Hit, Item, Query, Ranking
@@ -39,17 +40,17 @@ def test_a_notebook_keeps_one_jpeg_and_a_text_that_does_not_change(hits):
 def test_every_hit_is_shown_and_the_winner_framed(hits):
     plain = display.show_results(Query(hits[0].item.path, "a phone case like this"), hits)
     framed = display.show_results(Query(hits[0].item.path, "a phone case like this"), hits, highlight="id4")
-    assert plain.image.width <= display.WIDTH
+    assert plain.image.width <= pictures.WIDTH
     for rank in range(1, 10):
         assert count(plain, (25 * rank, 255 - 25 * rank, 90)) > 8_000
     assert count(plain, BLUE) > 1_000
-    assert count(plain, display.GREEN) == 0 and count(framed, display.GREEN) > 1_000
+    assert count(plain, pictures.GREEN) == 0 and count(framed, pictures.GREEN) > 1_000
 
 
 def test_queries_without_a_picture_or_text_and_results_without_hits_are_shown(hits):
     assert count(display.show_results(Query(text="a red kettle"), hits[:1]), BLUE, 60) < 500
     assert count(display.show_results(Query(hits[0].item.path), hits[:1]), BLUE) > 1_000
-    assert display.show_results(Query(text="a red kettle"), []).image.width <= display.WIDTH
+    assert display.show_results(Query(text="a red kettle"), []).image.width <= pictures.WIDTH
 
 
 def test_a_gallery_takes_items_paths_and_pictures_and_marks_unreadable_ones(hits, tmp_path):
@@ -68,8 +69,8 @@ def test_the_card_shows_the_winner_its_reason_and_its_evidence(hits):
         Ranking(order, "It is a case. " * 40, {"id4": Evidence(("stars",), ("case",), ("color",))}), query
     )
     assert count(bare, (100, 155, 90)) > 30_000  # hit 4, not the first by search
-    assert told.image.height > bare.image.height and told.image.width <= display.WIDTH
-    assert count(told, display.RED) > 20 > count(bare, display.RED)
+    assert told.image.height > bare.image.height and told.image.width <= pictures.WIDTH
+    assert count(told, pictures.RED) > 20 > count(bare, pictures.RED)
 
 
 def test_a_catalog_sheet_is_a_repeatable_sample(hits, tmp_path):
@@ -77,7 +78,7 @@ def test_a_catalog_sheet_is_a_repeatable_sample(hits, tmp_path):
     first = display.catalog_sheet(catalog, count=4, columns=4)
     assert first.image.tobytes() == display.catalog_sheet(catalog, count=4, columns=4).image.tobytes()
     assert first.image.tobytes() != display.catalog_sheet(catalog, count=4, columns=4, seed=1).image.tobytes()
-    assert display.catalog_sheet(catalog, count=99).image.width <= display.WIDTH
+    assert display.catalog_sheet(catalog, count=99).image.width <= pictures.WIDTH
 
 
 def test_show_shrinks_but_never_enlarges(tmp_path):
@@ -114,7 +115,7 @@ def test_accents_are_drawn_not_boxed():
 
 def test_rows_stand_below_each_other_with_all_tiles_of_one_size(hits):
     picture = display.show_rows({"as it is": hits, "with a filter": hits[:2], "nothing": []}, columns=4)
-    assert picture.image.width == display.WIDTH
+    assert picture.image.width == pictures.WIDTH
     areas = [count(picture, (25 * rank, 255 - 25 * rank, 90)) for rank in range(1, 6)]
     assert min(areas[:4]) > 10_000 and areas[4] == 0  # the fifth of four columns is not shown
     assert areas[0] == areas[1] == 2 * areas[2]
@@ -123,7 +124,7 @@ def test_rows_stand_below_each_other_with_all_tiles_of_one_size(hits):
 def test_what_is_not_wanted_is_framed_in_red(hits):
     plain = display.show_rows({"before": hits, "after": hits[1:]})
     marked = display.show_rows({"before": hits, "after": hits[1:]}, unwanted=["id1"])
-    assert count(plain, display.RED) == 0 and count(marked, display.RED) > 500
-    assert count(display.show_rows({"before": hits, "after": hits}, unwanted=["id1"]), display.RED) == 2 * count(
-        marked, display.RED
+    assert count(plain, pictures.RED) == 0 and count(marked, pictures.RED) > 500
+    assert count(display.show_rows({"before": hits, "after": hits}, unwanted=["id1"]), pictures.RED) == 2 * count(
+        marked, pictures.RED
     )

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rag_lib.display import WIDTH, embedding_map, projection
+from rag_lib.display import embedding_map, projection
+from rag_lib.display.pictures import WIDTH
 from rag_lib.errors import RagError
 from rag_lib.panorama import BLUE
 from rag_lib.records import Item

@@ -17,8 +17,8 @@ from typing import BinaryIO
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from rag_lib.errors import RagError
-from rag_lib.pixels import to_rgb, transparent_color
-from rag_lib.salvage import bare_png, without_literal_runs
+from rag_lib.images.pixels import to_rgb, transparent_color
+from rag_lib.images.salvage import bare_png
 
 SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif")
 # Pictures too, but not opened: each decoder more is one more that hostile files can attack. Catalogs list them.
@@ -137,22 +137,22 @@ def _read(path: str | Path, *edges: int | None, pixels: bool = True) -> Image.Im
         if not os.fstat(file.fileno()).st_size:
             raise _Unusable("the file is empty")
         try:
-            return _decode(_open(file, pixels), *edges, pixels=pixels)
+            return _decode(_open(file), *edges, pixels=pixels)
         except MemoryError:
             raise
         except Exception:
             if (bare := bare_png(file)) is None:
                 raise
-            return _decode(_open(bare, pixels), *edges, pixels=pixels)
+            return _decode(_open(bare), *edges, pixels=pixels)
 
 
-def _open(file: BinaryIO, pixels: bool) -> Image.Image:
+def _open(file: BinaryIO) -> Image.Image:
     with _opening, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about damaged EXIF; and _decode counts the pixels itself
         image = Image.open(file, formats=FORMATS)
-        for codec, _, start, options in image.tile if pixels else ():
-            if codec == "bmp_rle" and options[1]:  # 4 bits a pixel
-                return Image.open(without_literal_runs(file, start), formats=FORMATS)
+    if any(codec == "bmp_rle" and options[1] for codec, _, _, options in image.tile):
+        # Pillow 12.3 loses a pixel of every literal run of odd length, and shifts all that follow.
+        raise OSError("Unsupported BMP compression: run lengths of 4 bits")
     return image
 
 
