@@ -18,11 +18,13 @@ def digest(folder, files):
         {"a.json": b"one", "b.json": b"twO"},
         {"b.json": b"one", "a.json": b"two"},  # the same bytes under each other's name
         {"a.json": b"onetwo", "b.json": b""},  # the same bytes, shared out otherwise
+        {"a.json": b"oneb.jsontwo"},  # the other name among them
+        {"a.json": b"oneb.json\0two"},
         {"a.json": b"one", "c.json": b"two"},
         {"a.json": b"one", "sub/b.json": b"two"},
         {"a.json": b"one", "b.json": b"two", "c.json": b""},
     ],
-    ids=["a letter", "exchanged", "shared out", "renamed", "moved", "one more"],
+    ids=["a letter", "exchanged", "shared out", "a name within", "a name and its end", "renamed", "moved", "one more"],
 )
 def test_other_files_have_another_digest(tmp_path, others):
     known = digest(tmp_path / "one", {"a.json": b"one", "b.json": b"two"})
