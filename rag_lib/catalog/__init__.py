@@ -37,11 +37,12 @@ def load_catalog(name: str | Path, *, folder: str | Path | None = None, seed: in
     )
 
 
-def query_picture(catalog: Catalog, name: str) -> Path | None:
+def query_picture(catalog: Catalog, name: str | Path) -> Path | None:
     """The picture that a notebook's `query_image` means: a name of the catalog's query pictures, or a file's path.
 
     None for the empty name: the query is the instruction alone. Raises RagError for a name that is neither.
     """
+    name = str(name or "")
     if not name:
         return None
     if same_name(name) in catalog.query_pictures:

@@ -177,14 +177,14 @@ def _type_columns(rows: dict[str, Row]) -> None:
         for key in row.values.keys() - {*TEXT_COLUMNS, "price"}:
             columns.setdefault(key, set()).add(row.values[key])
     for key, texts in columns.items():
-        typed = _typed(texts)
+        typed = _convert(texts)
         for values in (row.values for row in rows.values() if key in row.values):
             values[key] = typed[values[key]]
             if values[key] is None:
                 del values[key]
 
 
-def _typed(texts: set[str]) -> dict[str, Any]:
+def _convert(texts: set[str]) -> dict[str, Any]:
     """text -> its value in a column of these texts; None where it says that there is none.
 
     Numbers only where they keep every digit: two long ids must not become one.

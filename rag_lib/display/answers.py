@@ -100,7 +100,7 @@ def _sheet(rows: Sequence[Sequence[_Tile]], columns: int, *, largest: int, empty
     across = max(map(len, rows))
     tile = min(largest, ((WIDTH - (columns - 1) * space) // columns - GAP) // across - GAP)
     step = across * (tile + GAP) + GAP
-    texts = [[_wrapped(each, tile) for each in row] for row in rows]
+    texts = [[_wrap_text(each, tile) for each in row] for row in rows]
     canvas_height, tops = GAP, []
     for start in range(0, len(rows), columns):
         tops.append(canvas_height)
@@ -124,7 +124,7 @@ def _sheet(rows: Sequence[Sequence[_Tile]], columns: int, *, largest: int, empty
     return Shown(canvas)
 
 
-def _wrapped(tile: _Tile, width: int) -> list[tuple]:
+def _wrap_text(tile: _Tile, width: int) -> list[tuple]:
     """(line, font, color): the words of the query and what a picture shows, then softer remarks."""
     lines = []
     for number, text in enumerate(tile.lines):

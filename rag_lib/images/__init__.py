@@ -138,7 +138,7 @@ def _read(path: str | Path, *edges: int | None, pixels: bool = True) -> Image.Im
             raise _Unusable("the file is empty")
         try:
             return _decode(_open(file), *edges, pixels=pixels)
-        except MemoryError:
+        except (_Unusable, Image.DecompressionBombError, MemoryError):
             raise
         except Exception:
             if (bare := bare_png(file)) is None:

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import unicodedata
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -450,7 +451,11 @@ def test_titles_come_from_file_names(tmp_path):
 
 def test_load_catalog_takes_a_folder_relative_to_the_home(folder, monkeypatch):
     monkeypatch.setenv("RAG_HOME", str(folder.parent))
-    assert load_catalog("My images") == load_catalog(folder) == load_folder(folder)
+    catalog = load_folder(folder)
+    assert load_catalog("My images") == load_catalog(folder) == catalog
+    for name in ("My images/red_phone-case.png", Path("My images/red_phone-case.png"), folder / "red_phone-case.png"):
+        assert query_picture(catalog, name) == folder / "red_phone-case.png"
+    assert query_picture(catalog, "") is query_picture(catalog, None) is None
 
 
 def test_an_unknown_catalog_names_the_known_ones_and_the_nearest(folder, monkeypatch):
