@@ -148,7 +148,8 @@ def test_bad_files_in_between_shift_nothing_from_the_folder_to_the_hits(folder, 
             assert collection.ids() == {content_id(folder / name) for name in good}
         assert {path.name: reason for path, reason in report.skipped} == {
             "aaa.jpg": "the file is empty",
-            "camera_twin.jpg": "same picture as camera.jpg",
+            "camera_twin.jpg": "same picture as camera.jpg, which stays 'Title of camera.jpg'; "
+            "metadata.csv line 4, 'Title of camera_twin.jpg', is not used",
             "half.jpg": "it is truncated or damaged",
             "lamp.heic": ".heic files are not read: save it as .jpg or .png",
             "mug.jpg": "it is not a picture in one of the formats JPEG, PNG, WEBP, BMP, GIF",
