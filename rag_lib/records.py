@@ -8,6 +8,21 @@ from typing import Any, NamedTuple
 from rag_lib.errors import RagError
 
 
+def as_text(value: Any, what: str) -> str:
+    """`value` as text; None is "". `what`: how a refusal begins, such as "The query's instruction".
+
+    papermill makes numbers and truth values of `-p query_text 2024` and `True`: they become text again.
+    Raises RagError for what is no text, and for half of a character (a lone surrogate), which nothing could store.
+    """
+    text = "" if value is None else str(value) if isinstance(value, (int, float)) else value
+    if not isinstance(text, str):
+        raise RagError(f"{what} is of the type {type(value).__name__}: give it as text.")
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        whole = text.encode(errors="replace").decode()
+        raise RagError(f"{what} {whole[:80]!r} holds half of a character: write it anew.")
+    return text
+
+
 @dataclass(frozen=True)
 class Item:
     """One picture of a catalog.
@@ -52,7 +67,7 @@ class Query:
     text: str | None = None
 
     def __post_init__(self):
-        text = (self.text or "").strip()
+        text = as_text(self.text, "The query's instruction").strip()
         if self.image is None and not text:
             raise RagError("The query is empty: give a picture, an instruction, or both.")
         object.__setattr__(self, "text", text or None)

@@ -3,12 +3,17 @@
 import ast
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 import yaml
+from nbformat.v4 import new_code_cell, new_notebook
+from PIL import Image
 
+from rag_lib.run.execution import KERNELSPEC, LANGUAGE
 from rag_lib.run.parameters import declared, plan
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
@@ -97,3 +102,25 @@ def test_the_notebooks_defaults_are_the_offline_edition():
 def test_the_editions_set_the_same_names():
     names = [list(yaml.safe_load(path.read_text())) for path in EDITIONS]
     assert all(entry == names[0] for entry in names)
+
+
+def test_papermills_own_command_asks_with_words_and_pictures_that_look_like_numbers(tmp_path):
+    """It reads `-p query_text 2024` as a number, and `True` as a truth value."""
+    Image.new("RGB", (32, 32), "navy").save(tmp_path / "shop.png")
+    (tmp_path / "query").mkdir()
+    Image.new("RGB", (32, 32), "red").save(tmp_path / "query" / "7.png")
+    parameters = "catalog: str = ''\nquery_image: str = ''\nquery_text: str = ''\nother_text: str = ''"
+    cells = [
+        "from rag_lib.catalog import load_catalog, query_picture\nfrom rag_lib.records import Query",
+        "path = query_picture(load_catalog(catalog), query_image)\n"
+        "print([path.name, *(Query(path, text).text for text in (query_text, other_text))])",
+    ]
+    nb = new_notebook(metadata={"kernelspec": KERNELSPEC, "language_info": LANGUAGE})
+    nb.cells = [new_code_cell(parameters, metadata={"tags": ["parameters"]}), *map(new_code_cell, cells)]
+    nbformat.write(nb, tmp_path / "asking.ipynb")
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar", "asking.ipynb", "out.ipynb"]
+    values = {"catalog": str(tmp_path), "query_image": "7", "query_text": "2024", "other_text": "True"}
+    command += [word for name, value in values.items() for word in ("-p", name, value)]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    last = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells[-1]
+    assert last.outputs[0].text == "['7.png', '2024', 'True']\n"

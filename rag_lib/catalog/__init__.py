@@ -7,7 +7,7 @@ from rag_lib.catalog.folder import load_folder
 from rag_lib.catalog.metadata import same_name
 from rag_lib.errors import RagError, did_you_mean
 from rag_lib.paths import beginning, resolve
-from rag_lib.records import Catalog
+from rag_lib.records import Catalog, as_text
 
 NAMES = ("drawn", "amazon")
 
@@ -42,7 +42,7 @@ def query_picture(catalog: Catalog, name: str | Path) -> Path | None:
 
     None for the empty name: the query is the instruction alone. Raises RagError for a name that is neither.
     """
-    name = str(name or "")
+    name = as_text(str(name) if isinstance(name, Path) else name, "The query picture's name")
     if not name:
         return None
     if same_name(name) in catalog.query_pictures:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rag_lib.errors import RagError, did_you_mean
+from rag_lib.records import as_text
 from rag_lib.rerank.base import Cost, Reranker, cost
 
 __all__ = ["Cost", "Reranker", "cost", "load_reranker", "reads_titles"]
@@ -53,7 +54,7 @@ def load_reranker(
     Raises RagError for an unknown name, wrong options, and for a model whose key is missing while none of its replies
     is kept.
     """
-    name = name.strip() if isinstance(name, str) else ""
+    name = as_text(name, "The reranker's name").strip()
     if not name:
         raise RagError("The reranker has no name. Give 'pocket', 'identity', or a model such as 'gpt-4o'.")
     if name == "identity":
