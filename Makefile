@@ -82,7 +82,7 @@ if [ -z "$(PYTHON)" ]; then \
 endef
 
 # The stamp is written last: an interrupted setup goes on where it stopped.
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock pyproject.toml setup.py
 	@$(CHECK_PYTHON)
 	@"$(PYTHON)" -m venv "$(VENV)"
 	@if "$(BIN)/python" -c "$$LOCK_FITS"; then \

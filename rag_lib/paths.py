@@ -25,6 +25,13 @@ def home() -> Path:
     return checkout if (checkout / "pyproject.toml").exists() else Path.cwd()
 
 
+def notebooks() -> Path:
+    """The folder of the numbered notebooks and of editions/: within the installed package, beside it in a checkout."""
+    package = Path(__file__).resolve().parent
+    installed = package / "notebooks"
+    return installed if installed.is_dir() else package.parent / "notebooks"
+
+
 def data_dir() -> Path:
     """The git-ignored folder of catalogs and databases; made on demand."""
     path = home() / "data"

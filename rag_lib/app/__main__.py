@@ -6,15 +6,14 @@ import sys
 import threading
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 
 from rag_lib.app.choices import HARMLESS, PARTS, Choices
 from rag_lib.app.server import LOOPBACK, Server
 from rag_lib.encoders.vocabulary import UnknownWords
 from rag_lib.errors import RagError
+from rag_lib.paths import notebooks
 from rag_lib.run.parameters import from_text, load_edition
 
-EDITIONS = Path(__file__).resolve().parent.parent.parent / "notebooks" / "editions"
 NUMBERS = ("limit", "seed")
 EPILOG = """examples:
   python -m rag_lib.app                                       the offline edition on http://127.0.0.1:7860
@@ -48,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _choices(options: argparse.Namespace) -> Choices:
-    values = load_edition(EDITIONS, options.edition)
+    values = load_edition(notebooks() / "editions", options.edition)
     given: dict[str, list[str]] = {}
     for name, value in options.parameters:
         given.setdefault(name, []).append(value)

@@ -9,9 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rag_lib.errors import RagError
-from rag_lib.paths import home
+from rag_lib.paths import home, notebooks
 
-CHECKOUT = Path(__file__).resolve().parent.parent.parent
 EPILOG = """examples:
   python -m rag_lib.run                                      all numbered notebooks, offline, into runs/offline
   python -m rag_lib.run 03_search -p query_text "a toaster in this style"
@@ -30,7 +29,7 @@ environment variables (secrets are read from nowhere else):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0, 1 (something failed; the reason is on stderr) or 130 (interrupted)."""
     options = _parser().parse_args(arguments)
-    folder = (options.notebooks_from or CHECKOUT / "notebooks").resolve()
+    folder = (options.notebooks_from or notebooks()).resolve()
     try:
         family = numbered(folder)
         chosen = choose(family, options.notebooks)
@@ -39,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif options.links:
             _link(family)
         elif options.inplace:
-            _refuse_with_inplace(options)
+            _check_inplace(options, folder)
             run_inplace(chosen)
         else:
             out = (options.out or home() / "runs" / options.edition).resolve()
@@ -151,7 +150,7 @@ def _list(chosen: Sequence[Path]) -> None:
 def _link(family: Sequence[Path]) -> None:
     from rag_lib.run.links import repository_address, write_links
 
-    changed = write_links(family, repository_address(CHECKOUT / "pyproject.toml"))
+    changed = write_links(family, repository_address(notebooks().parent / "pyproject.toml"))
     print("\n".join(f"{path.stem} has new links" for path in changed) or "The links are as they should be.")
 
 
@@ -192,9 +191,11 @@ def _short(path: Path) -> str:
     return str(path.relative_to(home())) if path.is_relative_to(home()) else str(path)
 
 
-def _refuse_with_inplace(options: argparse.Namespace) -> None:
+def _check_inplace(options: argparse.Namespace, folder: Path) -> None:
     if options.parameters or options.out:
         raise RagError("--inplace runs the notebooks with their own defaults: leave -p and --out out.")
+    if (folder.parent / "__init__.py").exists():
+        raise RagError("--inplace refreshes a checkout's notebooks, not the installed ones: name them by --notebooks.")
 
 
 def _parser() -> argparse.ArgumentParser:
