@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EDITION ?= offline
 PORT ?= 7860
+WORKERS ?= 2
 OUT ?= runs/$(EDITION)
 
 # The first that is new enough; 3.11 before the others, because the lock is made for it.
@@ -44,7 +45,7 @@ test: setup  ## Lint, then every notebook again, its outputs compared with the c
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg notebooks
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 bench: setup  ## How fast each part is on this machine
 	$(BIN)/python tests/benchmarks/offline.py

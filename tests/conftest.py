@@ -1,12 +1,27 @@
-"""What this machine could not test is named in the session's last line, so that it does not pass unseen.
+"""For all tests: one thread each, turns between the workers, and an end that names what could not be tested here.
 
 A test (or the fixture that gives it a server or a browser) says so by its skip:
-`pytest.skip("Not tested here: <what>, because <why>")`.
+`pytest.skip("Not tested here: <what>, because <why>")`. The session's last line repeats it, so that it does not pass
+unseen.
 """
 
+import os
+
 import pytest
+from filelock import FileLock
 
 MARK = "Not tested here: "
+
+# Before torch is loaded, and for the processes that tests start. Workers that share the cores wait for each other's
+# threads: on a busy machine a test took ten times as long.
+for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+
+
+@pytest.fixture(scope="session")
+def in_turn(tmp_path_factory):
+    """`with in_turn("milvus"):` what two workers must not do at the same time."""
+    return lambda name: FileLock(tmp_path_factory.getbasetemp().parent / f"{name}.lock")
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,15 +1,21 @@
-"""What `pip install` of the repository brings, away from a checkout: as in Colab."""
+"""What `pip install` of the repository brings, away from a checkout: as in Colab; and what is installed beside it."""
 
+import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +74,47 @@ def test_the_installed_notebooks_are_not_written_to(installed, option):
     run = installed("-m", "rag_lib.run", option)
     assert run.returncode == 1 and len(run.stderr.strip().splitlines()) == 1
     assert notebooks and [path.stat().st_mtime_ns for path in notebooks] == before
+
+
+def brought(requirements):
+    """The distributions that come with these, by their normal names, as far as they are installed here."""
+    found, waiting = set(), [Requirement(each) for each in requirements]
+    while waiting:
+        requirement = waiting.pop()
+        name = re.sub(r"[-_.]+", "-", requirement.name).lower()
+        if name not in found and (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):
+            found.add(name)
+            try:
+                waiting += map(Requirement, requires(name) or ())
+            except PackageNotFoundError:
+                pass  # OpenCV's has the other name where there is no libGL
+    return found
+
+
+def test_what_the_package_imports_is_brought_without_the_tests_packages():
+    files = [*(ROOT / "rag_lib").rglob("*.py"), *(ROOT / "notebooks").glob("*.py")]
+    nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    modules = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    modules |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level}
+    modules = {name.split(".")[0] for name in modules} - set(sys.stdlib_module_names) - {"rag_lib"}
+    owners = packages_distributions()
+    named = {name: {re.sub(r"[-_.]+", "-", each).lower() for each in owners[name]} for name in modules}
+    lesson = brought(PROJECT["dependencies"]) | {"opencv-python-headless"}
+    assert {"torch", "nbformat", "PIL"} <= modules
+    assert [name for name, distributions in named.items() if not distributions & lesson] == []
+
+
+def test_what_only_tests_need_does_not_come_with_the_package():
+    lesson, tests = PROJECT["dependencies"], PROJECT["optional-dependencies"]["tests"]
+    alone = brought(tests) - brought(lesson)
+    assert {"pytest-xdist", "ruff", "playwright"} <= alone and "nbval" not in alone
+    assert not {Requirement(each).name for each in lesson} & {Requirement(each).name for each in tests}
+
+
+def test_the_lock_pins_every_package_that_is_asked_for_at_a_version_that_fits():
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    pinned = dict(line.split("==") for line in lines if not line.startswith("#"))
+    for each in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["tests"]]:
+        requirement = Requirement(each)
+        assert requirement.specifier.contains(pinned[requirement.name.lower().replace("_", "-")]), each
+    assert brought(PROJECT["dependencies"]) | brought(PROJECT["optional-dependencies"]["tests"]) <= {*pinned, "pip"}

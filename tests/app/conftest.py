@@ -111,15 +111,17 @@ def playwright():
 
 
 @pytest.fixture(scope="session")
-def browser(playwright, first_that_starts):
+def browser(playwright, first_that_starts, in_turn):
     """A Chromium: the machine's or Playwright's, else Debian's package, else Playwright's download."""
-    for install in (lambda: None, _install_package, _download):
-        install()
-        if browser := first_that_starts():
-            yield browser
-            browser.close()
-            return
-    pytest.skip(NOT_HERE)
+    with in_turn("chromium"):
+        for install in (lambda: None, _install_package, _download):
+            install()
+            if browser := first_that_starts():
+                break
+        else:
+            pytest.skip(NOT_HERE)
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="session")

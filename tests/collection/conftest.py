@@ -30,21 +30,22 @@ def samples():
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory, pytestconfig):
+def server(tmp_path_factory, pytestconfig, in_turn):
     """(uri, token) of a real server that ends with this session."""
     if not importlib.util.find_spec("milvus"):
         pytest.skip(NOT_HERE)
     folder = tmp_path_factory.mktemp("milvus")
     (folder / "bin").symlink_to(pytestconfig.cache.mkdir("milvus"))  # unpacked once: 250 MB, a third of a minute
-    keeper = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("milvus_server.py")), str(folder)],
-        stdin=subprocess.PIPE,  # its end, also by a crash, stops the server
-        stdout=subprocess.PIPE,
-        text=True,
-        process_group=0,  # Ctrl-C reaches pytest alone
-    )
-    try:
+    with in_turn("milvus"):  # the first worker unpacks it for all
+        keeper = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("milvus_server.py")), str(folder)],
+            stdin=subprocess.PIPE,  # its end, also by a crash, stops the server
+            stdout=subprocess.PIPE,
+            text=True,
+            process_group=0,  # Ctrl-C reaches pytest alone
+        )
         started, _, _ = select.select([keeper.stdout], [], [], START_S)
+    try:
         line = keeper.stdout.readline() if started else ""
         if not line:
             raise RuntimeError(f"The Milvus server did not start within {START_S} s; its logs are in {folder}/logs.")
