@@ -71,11 +71,11 @@ def _expand(path: str | Path) -> Path:
 def replacing(path: str | Path) -> Iterator[Path]:
     """Write a file whole or not at all: `with replacing(path) as beside: beside.write_text(...)`.
 
-    What was written to `beside`, a new name in the same folder, takes the place of `path` at the end; if the end is
-    not reached, it is removed and `path` stays as it was.
+    What was written to `beside`, a new name in the same folder with the same ending, takes the place of `path` at the
+    end; if the end is not reached, it is removed and `path` stays as it was.
     """
     path = Path(path)
-    beside = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
+    beside = path.with_name(f".{secrets.token_hex(8)}.part{path.suffix}")
     try:
         yield beside
         beside.replace(path)

@@ -51,6 +51,7 @@ def test_a_file_is_replaced_at_the_end_only(tmp_path):
     with replacing(path) as beside:
         beside.write_text("new")
         assert path.read_text() == "old"
+        assert beside.suffix == path.suffix  # by which libraries choose a format
     assert path.read_text() == "new"
     assert [each.name for each in tmp_path.iterdir()] == ["a.json"]
 
@@ -65,7 +66,7 @@ def test_a_failure_leaves_what_was_there_and_nothing_beside_it(tmp_path):
 
 
 def test_two_writers_have_files_of_their_own(tmp_path):
-    path = tmp_path / ("long" * 62)
+    path = tmp_path / ("壺" * 82 + ".json")  # 251 bytes of at most 255
     with replacing(path) as one, replacing(path) as other:
         assert one != other
         one.write_text("one")

@@ -1,16 +1,25 @@
 """rag_lib.run over small notebooks: what runs, what is refused before anything runs, what a failure leaves."""
 
 import json
+import platform
+import random
 import re
+import resource
+import string
+import subprocess
 import sys
+import time
+from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from PIL import Image
 
+from rag_lib.errors import RagError
 from rag_lib.run.command import main
 from rag_lib.run.execution import KERNELSPEC, clean
+from rag_lib.run.parameters import plan
 
 SEARCH = "limit: int = 9  # results to show\nquery_text: str = 'a mug'\nweight: float = 0.5\nexact: bool = False"
 HERO = """
@@ -106,6 +115,97 @@ def test_a_mistake_is_one_sentence_before_anything_runs(lesson, capsys, argument
     assert sentence in captured.err
     assert "Traceback" not in captured.err and captured.out == ""
     assert "hunter2" not in captured.err and "123456" not in captured.err
+    assert not lesson.out.exists()
+
+
+def made(letters, n):
+    """n letters and digits as a service would draw them."""
+    return "".join(random.Random(n).choices(letters, k=n - 3)) + "aB7"
+
+
+ALNUM, HEX = string.ascii_letters + string.digits, "0123456789abcdef"
+KEYS = {
+    "openai": "sk-proj-" + made(ALNUM + "_-", 120),
+    "deepseek": "sk-" + made(HEX, 32),
+    "groq": "gsk_" + made(ALNUM, 52),
+    "hugging face": "hf_" + made(string.ascii_letters, 34),
+    "google": "AIza" + made(ALNUM + "_-", 35),
+    "github": "ghp_" + made(ALNUM, 36),
+    "github, fine": "github_pat_" + made(ALNUM, 22) + "_" + made(ALNUM, 59),
+    "nvidia": "nvapi-" + made(ALNUM + "_-", 64),
+    "aws": "AKIA" + made(string.ascii_uppercase + "234567", 16).upper(),
+    "without a prefix": made(ALNUM, 40),
+    "among words": "my key is sk-" + made(ALNUM, 48) + ", thanks",
+    "address": "http://user:password@host",
+    "address with a port": "https://root:Milvus@localhost:19530",
+    "address, slash in the password": "http://root:a/b@host:19530",
+    "query of an address": "https://host/?Token=abc",
+    "bearer": "Bearer " + made(ALNUM + "-._", 40),
+}
+NO_KEYS = [
+    "SK-II essence", "sk-8 grinder", "a gsk_ leaflet", "task-2024-01-overview", "5 V: 2 A @ noon", "eyJ",
+    "hf-internal-testing/tiny-random-CLIPModel", "BAAI/BGE-VL-v1.5-zs", "visualized-bge-base-en-v1.5",
+    "gpt-4o-2024-11-20", "http://localhost:19530", "http://localhost:19530/shop@home", "data/milvus.db",
+    "https://in03-5f8b2c9d1e7a4b3.api.gcp-us-west1.zillizcloud.com", "photos/WhatsAppImage20240501at123456.jpeg",
+    "WhatsAppImage20240501at123456.jpeg", "/mnt/shop/AF1QipNxY2bC3dE4fG5hI6jK7lM8nO9pQ0/a.png",
+    "9f86d081884c7d659a2feaa0c55ad015", "Phone-Case-Leopard-2024-Edition", "Donaudampfschifffahrtsgesellschaft",
+    "红色手机壳", "a case for my phone: leopard, not @home",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_what_looks_like_a_key_is_refused_and_not_repeated(name):
+    with pytest.raises(RagError, match="put it into the environment instead") as caught:
+        plan([], edition={}, overrides={"query_text": KEYS[name]})
+    assert KEYS[name] not in str(caught.value) and "password@" not in str(caught.value)
+    with pytest.raises(RagError, match="seems to hold a secret"):
+        plan([], edition={"query_text": ["a mug", {"b": KEYS[name]}]}, overrides={})
+
+
+@pytest.mark.parametrize("text", NO_KEYS)
+def test_what_only_begins_like_a_key_is_text(text):
+    with pytest.raises(RagError, match="which no chosen notebook declares"):
+        plan([], edition={}, overrides={"query_text": text})
+
+
+@pytest.mark.parametrize("name", ["openaiKey", "milvus_token", "HF_TOKEN", "db-password", "secret"])
+def test_a_name_that_asks_for_a_secret_is_refused(name):
+    with pytest.raises(RagError, match=f"'{name}' looks like a secret"):
+        plan([], edition={}, overrides={name: "x"})
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "kept"),
+    [
+        (3, "float", 3.0),
+        (3, "int", 3),
+        (2.5, "float", 2.5),
+        (False, "bool", False),
+        ("3", "str", "3"),
+        ([1], "None", [1]),
+    ],
+)
+def test_an_editions_value_is_of_the_declared_kind(lesson, value, kind, kept):
+    notebook = lesson.folder / "01_first.ipynb"
+    write_notebook(notebook, "a = None" if kind == "None" else f"a: {kind} = 1")
+    found = plan([notebook], edition={"a": value}, overrides={})[notebook]["a"]
+    assert found == kept and type(found) is type(kept)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [(True, "int"), (True, "float"), (1, "bool"), ("1", "int"), ("x", "float"), (7, "str"), (True, "str"), (2.0, "int"),
+     (None, "str"), ([], "str")],
+)  # fmt: skip
+def test_an_editions_value_of_another_kind_is_a_sentence(lesson, value, kind):
+    write_notebook(lesson.folder / "01_first.ipynb", f"a: {kind} = 1")
+    with pytest.raises(RagError, match=f"declares it as {kind}: "):
+        plan([lesson.folder / "01_first.ipynb"], edition={"a": value}, overrides={})
+
+
+def test_half_of_a_character_on_the_command_line_is_a_sentence(lesson, capsys):
+    assert lesson("-p", "query_text", "a mug \udce4") == 1
+    assert "The parameter 'query_text' 'a mug ?' holds half of a character" in capsys.readouterr().err
     assert not lesson.out.exists()
 
 
@@ -313,3 +413,124 @@ def test_help_names_the_environment_variables(capsys):
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY"):
         assert name in shown
     assert "OPENAI_API_VERSION" in shown and "MILVUS_TOKEN" in shown and "RAG_HOME" in shown
+
+
+@pytest.fixture
+def unwritable(tmp_path):
+    """A folder that nobody can write into, root neither."""
+    if Path("/proc/self/fdinfo").is_dir():
+        return Path("/proc/self/fdinfo")
+    (tmp_path / "closed").mkdir(mode=0o500)
+    return tmp_path / "closed"
+
+
+@pytest.mark.parametrize("below", ["", "new", "new/er"])
+def test_a_folder_that_cannot_be_written_is_found_before_anything_runs(lesson, capsys, unwritable, below):
+    assert lesson("--out", str(unwritable / below)) == 1
+    printed = capsys.readouterr()
+    assert "cannot be made or written to" in printed.err and "name another folder with --out" in printed.err
+    assert printed.out == "" and "Traceback" not in printed.err
+
+
+def test_a_second_run_into_the_same_folder_says_what_it_replaces(lesson, capsys):
+    assert lesson("01") == 0
+    assert "replacing" not in capsys.readouterr().out
+    assert lesson() == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first == f"The offline edition, into {lesson.out}, replacing an earlier run's 01_first"
+
+
+@pytest.mark.parametrize("name", ["02_second.ipynb", "index.html"])
+@pytest.mark.parametrize("content", ["", "[]", "<title>My page</title>", '{"metadata": {}, "cells": []}'])
+def test_what_no_run_has_left_is_never_replaced(lesson, capsys, name, content):
+    lesson.out.mkdir()
+    (lesson.out / "01_first.ipynb").write_text('{"metadata": {"papermill": {}}}')  # not even that one is, then
+    (lesson.out / name).write_text(content)
+    assert lesson() == 1
+    assert f"holds a {name} that no run has left there: name another folder with --out." in capsys.readouterr().err
+    assert (lesson.out / name).read_text() == content
+    assert sorted(path.name for path in lesson.out.iterdir()) == sorted({"01_first.ipynb", name})
+
+
+def start(lesson, *arguments, **options):
+    command = [sys.executable, "-m", "rag_lib.run", "--notebooks", lesson.folder, "--out", lesson.out, *arguments]
+    return subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def wait_until(there, process):
+    end = time.monotonic() + 120
+    while not there():
+        assert process.poll() is None and time.monotonic() < end
+        time.sleep(0.05)
+
+
+WAITING = """
+import pathlib, time
+here = pathlib.Path('{here}')
+(here / 'begun').touch()
+while not (here / 'go').exists(): time.sleep(0.05)
+"""
+
+
+def test_two_runs_into_one_folder_the_second_is_told_by_whom_it_is_held(lesson, capsys, tmp_path):
+    write_notebook(lesson.folder / "01_first.ipynb", "seed: int = 0", WAITING.format(here=tmp_path), "print('done')")
+    with start(lesson) as first:
+        wait_until((tmp_path / "begun").exists, first)
+        assert lesson() == 1
+        message = capsys.readouterr().err.strip()
+        assert message.startswith(f"Another run (process {first.pid} on {platform.node()}, since ")
+        assert message.endswith(f"writes into {lesson.out}: wait for its end, or name another folder with --out.")
+        (tmp_path / "go").touch()
+        _, errors = first.communicate()
+    assert (first.returncode, errors) == (0, "")
+    assert printed(lesson.out / "01_first.ipynb") == "done\n"
+    assert sorted(path.name for path in lesson.out.iterdir()) == ["01_first.ipynb", "02_second.ipynb", "index.html"]
+
+
+def test_what_a_killed_run_left_is_cleared_at_the_next_start(lesson, tmp_path, monkeypatch):
+    """Its lock does not outlive it, nor its half a notebook, nor the file with its kernel's key."""
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+    write_notebook(lesson.folder / "01_first.ipynb", "seed: int = 0", WAITING.format(here=tmp_path))
+    with start(lesson) as first:
+        wait_until((tmp_path / "begun").exists, first)
+        first.kill()
+    assert {path.suffix for path in lesson.out.iterdir()} == {".lock", ".ipynb"}
+    assert [path.name for path in (tmp_path / "runtime").iterdir()] == [f"kernel-rag_lib-{first.pid}.json"]
+    (tmp_path / "runtime" / "kernel-of-another.json").touch()
+    assert lesson("02") == 0
+    assert sorted(path.name for path in lesson.out.iterdir()) == ["02_second.ipynb", "index.html"]
+    assert [path.name for path in (tmp_path / "runtime").iterdir()] == ["kernel-of-another.json"]
+
+
+def test_a_disk_that_fills_up_during_the_run_is_one_sentence(lesson):
+    """A limit on the size of files stands for it: writing fails in the same way, in the middle of a notebook."""
+    write_notebook(lesson.folder / "01_first.ipynb", "seed: int = 0", "print('x' * 300_000)")
+    limits = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))}
+    with start(lesson, **limits) as run:
+        _, errors = run.communicate()
+    assert run.returncode == 1
+    assert errors.strip() == (
+        f"The folder {lesson.out} can no longer be written to (File too large): "
+        "make room, or name another folder with --out."
+    )
+    assert list(lesson.out.iterdir()) == []
+
+
+def test_a_folder_that_goes_during_the_run_is_one_sentence(lesson, capsys):
+    cell = f"import shutil\nshutil.rmtree({str(lesson.out)!r})"
+    write_notebook(lesson.folder / "01_first.ipynb", "seed: int = 0", cell)
+    assert lesson() == 1
+    assert "can no longer be written to (it is gone): make room, or name another" in capsys.readouterr().err
+
+
+def test_jupyters_own_folder_that_cannot_be_written_is_named(lesson, capsys, tmp_path, monkeypatch):
+    (tmp_path / "runtime").touch()
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+    assert lesson() == 1
+    message = capsys.readouterr().err
+    assert "01_first could not start its kernel (File exists in Jupyter's folder" in message
+
+
+def test_braces_in_a_folders_name_are_letters(lesson, tmp_path):
+    assert lesson("01", "--out", str(tmp_path / "{seed}" / "{x}")) == 0
+    assert printed(tmp_path / "{seed}" / "{x}" / "01_first.ipynb") == "seed 3\n"

@@ -16,7 +16,6 @@ from rag_lib.app.pipeline import Pipeline, Question
 from rag_lib.app.report import report
 from rag_lib.app.shared import Unavailable
 from rag_lib.errors import RagError
-from rag_lib.records import as_text
 
 FAULT = "Something went wrong on the server. The next query may work; the server's log says what it was."
 
@@ -56,11 +55,11 @@ def asker(pipeline: Pipeline, folder: Path) -> Callable[..., dict]:
             picture = uploads.take(image.get("path"), folder) if image else None
             question = Question(
                 image=None if picture is None else uploads.crop(picture, crop),
-                text=as_text(text, "text"),
+                text=_text(text, "text"),
                 words=_number(words, "words"),
-                without=as_text(without, "without"),
-                title=as_text(title, "title"),
-                category=tuple(as_text(name, "category") for name in category or ()),
+                without=_text(without, "without"),
+                title=_text(title, "title"),
+                category=tuple(_text(name, "category") for name in category or ()),
                 price=_range(price),
                 limit=_number(limit, "limit", kind=int),
                 parts=dict(zip(PARTS, (catalog, encoder, reranker, milvus_uri), strict=True)),
@@ -74,6 +73,12 @@ def asker(pipeline: Pipeline, folder: Path) -> Callable[..., dict]:
             raise gr.Error(sentence(exc), print_exception=False) from None
 
     return ask
+
+
+def _text(value: object, name: str) -> str:
+    if not isinstance(value, str):
+        raise RagError(f"{name} is {value!r:.80}: give a text.")
+    return value
 
 
 def _number(value: object, name: str, kind: type = float) -> float:

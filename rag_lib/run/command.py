@@ -80,11 +80,13 @@ def run(chosen: Sequence[Path], *, family: Sequence[Path], edition: str, overrid
     """Execute `chosen` with the edition's parameters, each into `out`, and write `out`/index.html, whose path returns.
 
     All names and values are checked before anything is touched. Outputs of an earlier run of the same notebooks are
-    replaced. A notebook that declares `out` gets the folder's path (relative to `home()` where it lies below), and
-    may leave there what the page shows. Raises RagError; at the first failing notebook the later ones do not run.
+    replaced, which is said; nobody else's are. A notebook that declares `out` gets the folder's path (relative to
+    `home()` where it lies below), and may leave there what the page shows. Raises RagError; at the first failing
+    notebook the later ones do not run.
     """
     from rag_lib.rerank.permutation import clean
     from rag_lib.run.execution import execute  # papermill takes a second to import; --help should not
+    from rag_lib.run.folder import clear, hold
     from rag_lib.run.parameters import load_edition, plan
     from rag_lib.run.result_page import load_hero, write_page
 
@@ -98,11 +100,13 @@ def run(chosen: Sequence[Path], *, family: Sequence[Path], edition: str, overrid
 
     _check_out(out, family)
     _check_reranker(plans)
-    _clear(out, chosen, hero=bool(showing))
-    print(f"The {edition} edition, into {_short(out)}")
-    done = _each(chosen, lambda path, bar: execute(path, out / path.name, plans[path], cwd=home(), bar=bar))
-    hero = load_hero(out / "hero") if showing else None
-    page = write_page(out, done, edition=edition, hero=hero)
+    with hold(out, shown=_short(out), remedy="name another folder with --out"):
+        earlier = clear(out, chosen, shown=_short(out), hero=bool(showing))
+        replaced = f", replacing an earlier run's {', '.join(earlier)}" if earlier else ""
+        print(f"The {edition} edition, into {_short(out)}{replaced}")
+        done = _each(chosen, lambda path, bar: execute(path, out / path.name, plans[path], cwd=home(), bar=bar))
+        hero = load_hero(out / "hero") if showing else None
+        page = write_page(out, done, edition=edition, hero=hero)
     if hero:  # one line each, and nothing that a terminal obeys
         print(f"\nWinner: {clean(hero['winner_title'])}\n{clean(hero['reason'])}")
     print(f"\nSee {_short(page)}")
@@ -112,9 +116,11 @@ def run(chosen: Sequence[Path], *, family: Sequence[Path], edition: str, overrid
 def run_inplace(chosen: Sequence[Path]) -> None:
     """Execute the committed notebooks with their own defaults and put the cleaned results in their places."""
     from rag_lib.run.execution import refresh
+    from rag_lib.run.folder import hold
 
     workspace = home() / "runs" / "inplace"
-    _each(chosen, lambda path, bar: refresh(path, workspace=workspace, cwd=home(), bar=bar))
+    with hold(workspace, shown=_short(workspace), remedy="set RAG_HOME to a folder that can be written"):
+        _each(chosen, lambda path, bar: refresh(path, workspace=workspace, cwd=home(), bar=bar))
 
 
 def _each(chosen: Sequence[Path], work: Callable[[Path, bool], float]) -> list[tuple[str, float]]:
@@ -152,20 +158,6 @@ def _link(family: Sequence[Path]) -> None:
 
     changed = write_links(family, repository_address(notebooks().parent / "pyproject.toml"))
     print("\n".join(f"{path.stem} has new links" for path in changed) or "The links are as they should be.")
-
-
-def _clear(out: Path, chosen: Sequence[Path], *, hero: bool) -> None:
-    """Remove what this run makes anew, so that a folder never shows two runs as one."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise RagError(f"The folder {_short(out)} cannot be made ({exc.strerror}): name another with --out.") from None
-    for notebook in chosen:
-        for name in (notebook.name, f"{notebook.stem}.failed.ipynb"):
-            (out / name).unlink(missing_ok=True)
-    (out / "index.html").unlink(missing_ok=True)
-    for name in ("result.json", "query.jpg", "panorama.jpg", "winner.jpg") if hero else ():
-        (out / "hero" / name).unlink(missing_ok=True)
 
 
 def _check_out(out: Path, family: Sequence[Path]) -> None:

@@ -13,15 +13,19 @@ from typing import Any
 
 import nbformat
 import papermill
+import psutil
 from ipykernel.kernelspec import get_kernel_dict
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.paths import jupyter_runtime_dir
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from rag_lib.errors import RagError
+from rag_lib.paths import replacing
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
+CONNECTION = "kernel-rag_lib-{pid}.json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 LANGUAGE = {
@@ -42,8 +46,20 @@ class ThisInterpreter(AsyncKernelManager):
         return KernelSpec(**get_kernel_dict())
 
     async def start_kernel(self, **options: Any) -> None:
-        """As the parent's, but the kernel's own log (on the terminal, beside the progress lines) stays away."""
-        await super().start_kernel(**{"stderr": subprocess.DEVNULL, **options})
+        """As the parent's, but the kernel's own log (on the terminal, beside the progress lines) stays away.
+
+        The file of its ports and key has a name of ours, so that what a killed run left is known and removed.
+        """
+        try:
+            folder = Path(jupyter_runtime_dir())
+            folder.mkdir(parents=True, exist_ok=True)
+            for left in folder.glob(CONNECTION.format(pid="*")):
+                if not psutil.pid_exists(int(left.stem.rpartition("-")[2])):
+                    left.unlink(missing_ok=True)
+            self.connection_file = str(folder / CONNECTION.format(pid=os.getpid()))
+            await super().start_kernel(**{"stderr": subprocess.DEVNULL, **options})
+        except OSError as exc:
+            raise RuntimeError(f"{exc.strerror} in Jupyter's folder, {jupyter_runtime_dir()}") from exc
 
 
 class NotebookFailed(RagError):
@@ -58,39 +74,41 @@ def execute(
     `bar`: a progress bar of cells on stderr. `target` appears whole, by renaming. Raises NotebookFailed at the
     first failing cell; what was executed until then is kept beside the target as <name>.failed.ipynb.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.stem}.partial.ipynb")
     failed = target.with_name(f"{target.stem}.failed.ipynb")
     started = time.perf_counter()
-    try:
-        papermill.execute_notebook(
-            str(notebook.resolve()),
-            str(partial.resolve()),
-            parameters=dict(parameters or {}),
-            kernel_name=KERNELSPEC["name"],
-            language="python",
-            progress_bar={"desc": notebook.stem, "leave": False} if bar else False,
-            cwd=str(cwd),
-            kernel_manager_class=ThisInterpreter,
-        )
-    except PapermillExecutionError as exc:
-        os.replace(partial, failed)
-        raise NotebookFailed(describe(notebook, exc)) from exc
-    except DeadKernelError as exc:
-        os.replace(partial, failed)
-        raise NotebookFailed(
-            f"{notebook.stem} lost its kernel, most often for want of memory: close other programs and run it again."
-        ) from exc
-    except RuntimeError as exc:  # how nbclient says that the kernel did not come up
-        raise NotebookFailed(
-            f"{notebook.stem} could not start its kernel ({exc}): try `python -m ipykernel_launcher`, which says why."
-        ) from exc
-    else:
-        os.replace(partial, target)
-        failed.unlink(missing_ok=True)
-    finally:
-        partial.unlink(missing_ok=True)  # what an interrupt left
+    with replacing(target) as partial:
+        try:
+            papermill.execute_notebook(
+                _literal(notebook),
+                _literal(partial),
+                parameters=dict(parameters or {}),
+                kernel_name=KERNELSPEC["name"],
+                language="python",
+                progress_bar={"desc": notebook.stem, "leave": False} if bar else False,
+                cwd=str(cwd),
+                kernel_manager_class=ThisInterpreter,
+            )
+        except PapermillExecutionError as exc:
+            os.replace(partial, failed)
+            raise NotebookFailed(describe(notebook, exc)) from exc
+        except DeadKernelError as exc:
+            os.replace(partial, failed)
+            raise NotebookFailed(
+                f"{notebook.stem} lost its kernel, most often for want of memory: close other programs and run it "
+                "again."
+            ) from exc
+        except RuntimeError as exc:  # how nbclient says that the kernel did not come up
+            raise NotebookFailed(
+                f"{notebook.stem} could not start its kernel ({exc}): try `python -m ipykernel_launcher`, which says "
+                "why."
+            ) from exc
+    failed.unlink(missing_ok=True)
     return time.perf_counter() - started
+
+
+def _literal(path: Path) -> str:
+    """The path as papermill reads it: braces, in which it looks for parameters, are doubled."""
+    return str(path.resolve()).replace("{", "{{").replace("}", "}}")
 
 
 def describe(notebook: Path, error: PapermillExecutionError) -> str:
@@ -111,10 +129,8 @@ def refresh(notebook: Path, *, workspace: Path, cwd: Path, bar: bool = False) ->
     """
     copy = workspace / notebook.name
     seconds = execute(notebook, copy, cwd=cwd, bar=bar)
-    cleaned = clean(nbformat.read(copy, as_version=4))
-    beside = notebook.with_name(f".{notebook.stem}.partial.ipynb")
-    nbformat.write(cleaned, beside)
-    os.replace(beside, notebook)
+    with replacing(notebook) as beside:
+        nbformat.write(clean(nbformat.read(copy, as_version=4)), beside)
     copy.unlink()
     return seconds
 

@@ -5,7 +5,6 @@ notebooks with these cells after the title and at the end. Done twice, it change
 """
 
 import copy
-import os
 import re
 import tomllib
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from rag_lib.errors import RagError
+from rag_lib.paths import replacing
 
 BRANCH = "main"
 COLAB = "https://colab.research.google.com"
@@ -54,9 +54,8 @@ def write_links(notebooks: Sequence[Path], repository: str) -> list[Path]:
     for path, nb in read:
         linked = with_links(nb, path.name, titles, repository)
         if linked != nb:
-            partial = path.with_name(f".{path.stem}.partial.ipynb")
-            nbformat.write(linked, partial)
-            os.replace(partial, path)
+            with replacing(path) as beside:
+                nbformat.write(linked, beside)
             changed.append(path)
     return changed
 

@@ -11,13 +11,29 @@ from typing import Any
 
 import papermill
 import yaml
+from pydantic import TypeAdapter, ValidationError
 
 from rag_lib.errors import RagError, did_you_mean
+from rag_lib.records import as_text
 
 TYPES = {"int": int, "float": float, "str": str, "bool": bool}
 SECRET_WORDS = {"key", "apikey", "token", "secret", "password", "passwd", "credential", "credentials"}
-# A password inside an address, a key in a query string, or an OpenAI key by its look.
-SECRET_VALUE = re.compile(r"//[^/@\s]*:[^/@\s]+@|[?&](api_?key|key|token|password)=|^sk-\w", re.IGNORECASE)
+# Keys by their look: a service's prefix with a long run behind it, or a long run of large and small letters and digits.
+# File names, the hub's names and hosts have neither; what a path goes through or ends with is none.
+SECRET_VALUE = re.compile(
+    r"""//[^/@\s]*:(?!\d*(?:/|$))[^@\s]+@              # a password inside an address, which a port is not
+    | (?i:[?&](?:api_?key|key|token|password)=)
+    | (?i:\bbearer\s+[\w.=-]{16,})
+    | -----BEGIN[ ]
+    | (?<![\w./-])(?:
+        sk-(?=[\w-]*\d)[\w-]{6,}                     # OpenAI and those who do as it does
+      | (?:gsk|hf|gh[opsur]|r8|jina|tgp|fw)_[A-Za-z0-9]{16,}
+      | (?:github_pat_|glpat-|nvapi-|pplx-|xai-|csk-|pa-|xox[a-z]-|AIza|eyJ)(?=[\w-]*\d)[\w-]{20,}
+      | (?:AKIA|ASIA)[A-Z0-9]{16}
+      | (?=\w*[a-z])(?=\w*[A-Z])(?=\w*\d)[A-Za-z0-9]{24,}(?![\w./-])
+    )""",
+    re.VERBOSE,
+)
 
 
 def declared(notebook: Path) -> dict[str, dict[str, str]]:
@@ -80,33 +96,27 @@ def plan(
             if name in overrides:
                 values[name] = from_text(name, overrides[name], entry["type"])
             elif name in edition:
-                values[name] = _checked(name, edition[name], entry["type"])
+                values[name] = _check(name, edition[name], entry["type"])
         plans[notebook] = values
     return plans
 
 
 def from_text(name: str, text: str, kind: str) -> Any:
     """`text` from the command line as a value of the declared `kind`; of no known kind: as YAML reads it."""
-    if kind == "str":
-        return text
     try:
-        if kind in ("int", "float"):
-            return TYPES[kind](text)
-        value = yaml.safe_load(text)
+        value = TYPES[kind](text) if kind in ("int", "float", "str") else yaml.safe_load(text)
     except (ValueError, yaml.YAMLError):
         raise _mistyped(name, text, kind) from None
-    return _checked(name, value, kind)
+    return _check(name, value, kind)
 
 
-def _checked(name: str, value: Any, kind: str) -> Any:
-    if kind not in TYPES:
-        return value
-    if kind == "float" and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    # bool is a subclass of int, but `limit: yes` is a mistake
-    if not isinstance(value, TYPES[kind]) or (kind != "bool" and isinstance(value, bool)):
-        raise _mistyped(name, value, kind)
-    return value
+def _check(name: str, value: Any, kind: str) -> Any:
+    """`value` as it is, but a whole number as float where that is declared. No kind gives way to another."""
+    try:
+        value = TypeAdapter(TYPES.get(kind, Any)).validate_python(value, strict=True)
+    except ValidationError:
+        raise _mistyped(name, value, kind) from None
+    return as_text(value, f"The parameter '{name}'") if kind == "str" else value
 
 
 def _mistyped(name: str, value: Any, kind: str) -> RagError:
@@ -115,9 +125,9 @@ def _mistyped(name: str, value: Any, kind: str) -> RagError:
 
 
 def _refuse_secret(name: str, value: Any) -> None:
-    if SECRET_WORDS & set(re.split(r"[_\W]+", name.lower())):
+    if SECRET_WORDS & set(re.split(r"[_\W]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower())):
         found = f"'{name}' looks like a secret"
-    elif isinstance(value, str) and SECRET_VALUE.search(value):
+    elif SECRET_VALUE.search(str(value)):
         found = f"The value of '{name}' seems to hold a secret"
     else:
         return

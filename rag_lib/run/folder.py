@@ -1,0 +1,84 @@
+"""The folder of a run's results: held by one run at a time, and never cleared of what no run has left there.
+
+In: the folder and the notebooks that will be executed into it. Out: the same folder, without earlier copies of these.
+"""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from rag_lib.errors import RagError
+
+LOCK = ".run.lock"
+HERO = ("result.json", "query.jpg", "panorama.jpg", "winner.jpg")
+TITLE = "<title>Multimodal RAG with Milvus</title>"  # of the page that a run leaves
+
+
+@contextmanager
+def hold(folder: Path, *, shown: str, remedy: str) -> Iterator[None]:
+    """Make `folder` and be the only run that writes into it. `shown`: as the user knows it.
+
+    Raises RagError if it cannot be made, another run holds it, or an OSError comes out of the work inside: what can
+    stop a run then is a full disk, or a folder that can no longer be written. `remedy`: what to do about both.
+    """
+    lock = FileLock(folder / LOCK)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / LOCK).touch()  # FileLock takes some reasons why it cannot for a lock
+        lock.acquire(blocking=False)
+        holder = f"process {os.getpid()} on {platform.node()}, since {time.strftime('%H:%M')}"
+        (folder / LOCK).write_text(holder, encoding="utf-8")
+    except Timeout:
+        raise RagError(f"Another run ({_holder(folder)}) writes into {shown}: wait for its end, or {remedy}.") from None
+    except OSError as exc:
+        raise RagError(f"The folder {shown} cannot be made or written to ({exc.strerror}): {remedy}.") from None
+    try:
+        yield
+    except OSError as exc:
+        reason = exc.strerror or "it is gone"
+        raise RagError(f"The folder {shown} can no longer be written to ({reason}): make room, or {remedy}.") from exc
+    finally:
+        try:
+            (folder / LOCK).unlink(missing_ok=True)
+        except OSError:
+            pass  # a full disk is no reason to hide why the run ended
+        lock.release()
+
+
+def clear(out: Path, chosen: Sequence[Path], *, shown: str, hero: bool) -> list[str]:
+    """Remove what a run of `chosen` makes anew, so that `out` never shows two runs as one.
+
+    Returns the names of the notebooks that were there. Raises RagError, before anything is removed, for a notebook or
+    a page there that no run has left.
+    """
+    there = [out / name for name in (*(path.name for path in chosen), "index.html") if (out / name).exists()]
+    if foreign := [path.name for path in there if not _is_result(path)]:
+        raise RagError(f"{shown} holds a {foreign[0]} that no run has left there: name another folder with --out.")
+    failed = [out / f"{path.stem}.failed.ipynb" for path in chosen]
+    killed = out.glob(".*.part.ipynb")
+    for path in (*there, *failed, *killed, *(out / "hero" / name for name in HERO if hero)):
+        path.unlink(missing_ok=True)
+    return [path.stem for path in there if path.suffix == ".ipynb"]
+
+
+def _is_result(path: Path) -> bool:
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if path.suffix == ".html":
+        return TITLE in text
+    try:
+        return "papermill" in json.loads(text)["metadata"]
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def _holder(folder: Path) -> str:
+    try:
+        return (folder / LOCK).read_text(encoding="utf-8")
+    except OSError:
+        return "it has just begun"
