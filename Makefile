@@ -1,6 +1,8 @@
 # Everything starts here: `make` lists the targets. Needed: make and Python 3.11 or newer.
 #   make setup PYTHON=/path/to/python3.11     another interpreter
 #   make setup VENV=/path/to/environment      another place
+#   make run EDITION=tutorial OUT=runs/mine   another edition, another folder for the results
+#   make test WORKERS=4                       as many test files at a time
 
 SHELL := bash
 .DEFAULT_GOAL := help
@@ -11,7 +13,6 @@ STAMP := $(VENV)/.installed
 EDITION ?= offline
 PORT ?= 7860
 WORKERS ?= 2
-OUT ?= runs/$(EDITION)
 
 # The first that is new enough; 3.11 before the others, because the lock is made for it.
 ifeq ($(origin PYTHON),undefined)
@@ -33,7 +34,7 @@ help:  ## This list
 setup: $(STAMP)  ## Make .venv with the locked packages (minutes and about 7 GB, once)
 
 run: setup  ## Run the numbered notebooks with the offline edition; results in runs/offline/index.html
-	$(BIN)/python -m rag_lib.run --edition $(EDITION) --out $(OUT)
+	$(BIN)/python -m rag_lib.run --edition $(EDITION) $(if $(OUT),--out "$(OUT)")
 
 app: setup  ## The demo app in the browser, for this machine only: http://127.0.0.1:7860, or PORT=...
 	$(BIN)/python -m rag_lib.app --edition $(EDITION) --port $(PORT)
@@ -70,8 +71,8 @@ lock:  ## Resolve the dependencies of pyproject.toml anew into requirements.lock
 	"$(PYTHON)" -c "$$LOCK" $$report > requirements.lock.new && mv requirements.lock.new requirements.lock && \
 	echo "requirements.lock names $$(grep -c == requirements.lock) packages; try it: make clean test"
 
-clean:  ## Remove .venv and what runs have left in runs/; data/ stays
-	rm -rf $(VENV) runs .pytest_cache .ruff_cache build dist *.egg-info
+clean:  ## Remove .venv and the tools' caches; data/ and runs/ stay
+	rm -rf $(VENV) .pytest_cache .ruff_cache build dist *.egg-info
 
 define CHECK_PYTHON
 if [ -z "$(PYTHON)" ]; then \

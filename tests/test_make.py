@@ -1,0 +1,66 @@
+"""The Makefile: what its targets call, and what `make clean` leaves alone."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def make(tmp_path):
+    """make(target, ...) in a folder that holds the Makefile, with an environment that counts as installed."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "kept").mkdir()
+    for name in ("requirements.lock", "pyproject.toml", "setup.py"):
+        (tmp_path / name).touch()
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / ".installed").touch()
+    unset = ("OUT", "EDITION", "VENV", "WORKERS", "MAKEFLAGS", "RAG_HOME")
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
+
+    def make(*arguments, **variables):
+        run = subprocess.run(
+            ["make", *arguments], cwd=tmp_path, env=environment | variables, capture_output=True, text=True, check=True
+        )
+        return run.stdout
+
+    make.folder = tmp_path
+    return make
+
+
+def test_clean_leaves_what_was_made_in_runs_and_data(make):
+    """Fine-tuned weights lie in runs/, as the README shows it."""
+    kept = [make.folder / name for name in ("runs/mine/model.safetensors", "data/weights/w.pth", "notes.txt")]
+    for path in kept:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (make.folder / ".pytest_cache").mkdir()
+    make("clean")
+    assert all(path.exists() for path in kept)
+    assert not (make.folder / ".venv").exists() and not (make.folder / ".pytest_cache").exists()
+
+
+def test_run_leaves_the_place_of_its_results_to_the_command_but_for_out(make):
+    """Which puts them below RAG_HOME; --out is meant below the current folder."""
+    assert make("-n", "run").strip() == ".venv/bin/python -m rag_lib.run --edition offline"
+    assert make("-n", "run", EDITION="tutorial").strip() == ".venv/bin/python -m rag_lib.run --edition tutorial"
+    assert make("-n", "run", "OUT=my runs/a").strip().endswith('--edition offline --out "my runs/a"')
+
+
+def test_the_continuous_integration_calls_what_the_readme_calls_the_tests(make):
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert script[-1] == "make test" and "make test    #" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+    commands = make("-n", "test")
+    assert "ruff check ." in commands and "ruff format --check ." in commands and "--nbval" in commands
+    assert commands.strip().endswith("-m pytest -n 2 --dist loadfile")
+
+
+def test_help_lists_every_target(make):
+    listed = {line.split()[1] for line in make().splitlines() if line.startswith("  make ")}
+    phony = next(line for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith(".PHONY:"))
+    assert listed == set(phony.split()[1:])
