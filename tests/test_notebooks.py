@@ -14,7 +14,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from PIL import Image
 
 from rag_lib.run.execution import KERNELSPEC, LANGUAGE
-from rag_lib.run.parameters import declared, plan
+from rag_lib.run.parameters import plan, read_parameters
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 COMMITTED = sorted(NOTEBOOKS.glob("*.ipynb"))
@@ -94,7 +94,7 @@ def test_the_notebooks_defaults_are_the_offline_edition():
     """Opened by hand a notebook does what `make run` does."""
     offline = yaml.safe_load((NOTEBOOKS / "editions" / "offline.yaml").read_text())
     for path in COMMITTED:
-        for name, entry in declared(path).items():
+        for name, entry in read_parameters(path).items():
             if name in offline:
                 assert ast.literal_eval(entry["default"]) == offline[name], f"{path.stem}: {name}"
 

@@ -17,9 +17,12 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from PIL import Image
 
 from rag_lib.errors import RagError
+from rag_lib.records import Hit, Item, Query, Ranking
 from rag_lib.run.command import main
 from rag_lib.run.execution import KERNELSPEC, clean
+from rag_lib.run.folder import HERO_FILES
 from rag_lib.run.parameters import plan
+from rag_lib.run.result_page import load_hero, save_hero
 
 SEARCH = "limit: int = 9  # results to show\nquery_text: str = 'a mug'\nweight: float = 0.5\nexact: bool = False"
 HERO = """
@@ -285,7 +288,7 @@ def test_the_page_shows_the_hero_with_its_texts_escaped_and_twice_the_same(lesso
     page = pages[0]
     assert "<script>" not in page and "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "<b>Leopard" not in page and "&lt;b&gt;Leopard&lt;/b&gt; &amp; case" in page
-    assert "<i>case" not in page and "0.912" in page and "It &quot;fits&quot;." in page
+    assert "<i>case" not in page and "0.912" in page and "It &#34;fits&#34;." in page
     sources = re.findall(r'src="([^"]+)"', page)
     assert sorted(sources) == ["hero/panorama.jpg", "hero/query.jpg", "hero/winner.jpg"]
     for source in sources:
@@ -319,6 +322,31 @@ def test_a_query_of_text_alone_has_no_picture_on_the_page(lesson):
     assert lesson("02") == 0
     page = (lesson.out / "index.html").read_text()
     assert "query.jpg" not in page and "a lamp" in page and "hero/winner.jpg" in page
+
+
+@pytest.fixture
+def ranking(tmp_path):
+    Image.new("RGB", (900, 300), "red").save(tmp_path / "toaster.png")
+    item = Item("a", tmp_path / "toaster.png", "Тостер")
+    return Ranking((Hit(2, 0.123456, item),), "red")
+
+
+def test_a_hero_is_left_whole_and_a_query_without_picture_takes_the_last_ones_away(tmp_path, ranking):
+    picture = Image.new("RGB", (40, 40), "navy")
+    folder = save_hero(tmp_path / "out", Query(picture, "in red"), picture, ranking)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(HERO_FILES)
+    assert Image.open(folder / "winner.jpg").size == (600, 200) and load_hero(folder)["has_picture"]
+    save_hero(tmp_path / "out", Query(None, "in red"), picture, ranking)
+    hero = load_hero(folder)
+    assert not hero["has_picture"] and not (folder / "query.jpg").exists()
+    assert hero["winner_title"] == "Тостер" and hero["ranking"] == [{"rank": 2, "title": "Тостер", "score": 0.1235}]
+
+
+def test_a_hero_that_cannot_be_left_is_one_sentence(tmp_path, ranking):
+    (tmp_path / "out").touch()
+    picture = Image.new("RGB", (40, 40), "navy")
+    with pytest.raises(RagError, match=r"The result cannot be left in .*out \(.*\): make room, or name another."):
+        save_hero(tmp_path / "out", Query(None, "in red"), picture, ranking)
 
 
 def test_list_shows_parameters_and_runs_nothing(lesson, capsys):

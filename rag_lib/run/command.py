@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     folder = (options.notebooks_from or notebooks()).resolve()
     try:
-        family = numbered(folder)
+        family = find_notebooks(folder)
         chosen = choose(family, options.notebooks)
         if options.list:
             _list(chosen)
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def numbered(folder: Path) -> list[Path]:
+def find_notebooks(folder: Path) -> list[Path]:
     """The notebooks of the lesson, in order. Raises RagError if there are none."""
     found = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
     if not found:
@@ -87,14 +87,14 @@ def run(chosen: Sequence[Path], *, family: Sequence[Path], edition: str, overrid
     from rag_lib.rerank.permutation import clean
     from rag_lib.run.execution import execute  # papermill takes a second to import; --help should not
     from rag_lib.run.folder import clear, hold
-    from rag_lib.run.parameters import load_edition, plan
+    from rag_lib.run.parameters import load_edition, plan, read_parameters
     from rag_lib.run.result_page import load_hero, write_page
 
     if "out" in overrides:
         raise RagError("The notebooks get 'out' from --out: give the folder there.")
     values = load_edition(family[0].parent / "editions", edition)
     plans = plan(chosen, edition=values, overrides=overrides, family=family)
-    showing = [notebook for notebook in chosen if "out" in declares(notebook)]
+    showing = [notebook for notebook in chosen if "out" in read_parameters(notebook)]
     for notebook in showing:
         plans[notebook]["out"] = _short(out)
 
@@ -137,17 +137,12 @@ def _each(chosen: Sequence[Path], work: Callable[[Path, bool], float]) -> list[t
     return done
 
 
-def declares(notebook: Path) -> dict[str, dict[str, str]]:
-    """The parameters that a notebook declares: see `rag_lib.run.parameters.declared`."""
-    from rag_lib.run.parameters import declared
-
-    return declared(notebook)
-
-
 def _list(chosen: Sequence[Path]) -> None:
+    from rag_lib.run.parameters import read_parameters
+
     for notebook in chosen:
         print(notebook.stem)
-        for name, entry in declares(notebook).items():
+        for name, entry in read_parameters(notebook).items():
             kind = "" if entry["type"] == "None" else f": {entry['type']}"
             remark = f"  # {entry['help']}" if entry["help"] else ""
             print(f"    {name}{kind} = {entry['default']}{remark}")

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from rag_lib.errors import RagError
 
 LOCK = ".run.lock"
-HERO = ("result.json", "query.jpg", "panorama.jpg", "winner.jpg")
+HERO_FILES = ("result.json", "query.jpg", "panorama.jpg", "winner.jpg")
 TITLE = "<title>Multimodal RAG with Milvus</title>"  # of the page that a run leaves
 
 
@@ -62,7 +62,7 @@ def clear(out: Path, chosen: Sequence[Path], *, shown: str, hero: bool) -> list[
         raise RagError(f"{shown} holds a {foreign[0]} that no run has left there: name another folder with --out.")
     failed = [out / f"{path.stem}.failed.ipynb" for path in chosen]
     killed = out.glob(".*.part.ipynb")
-    for path in (*there, *failed, *killed, *(out / "hero" / name for name in HERO if hero)):
+    for path in (*there, *failed, *killed, *(out / "hero" / name for name in HERO_FILES if hero)):
         path.unlink(missing_ok=True)
     return [path.stem for path in there if path.suffix == ".ipynb"]
 

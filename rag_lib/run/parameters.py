@@ -36,7 +36,7 @@ SECRET_VALUE = re.compile(
 )
 
 
-def declared(notebook: Path) -> dict[str, dict[str, str]]:
+def read_parameters(notebook: Path) -> dict[str, dict[str, str]]:
     """name -> {"type", "default", "help"} as text, from the annotated assignments of the `parameters` cell.
 
     Raises RagError if the file cannot be read as a notebook.
@@ -83,7 +83,7 @@ def plan(
     Raises RagError for an unknown name, a value of the wrong type, or a secret.
     """
     chosen = list(chosen)
-    declarations = {notebook: declared(notebook) for notebook in [*chosen, *family]}
+    declarations = {notebook: read_parameters(notebook) for notebook in [*chosen, *family]}
     for name, value in [*edition.items(), *overrides.items()]:
         _refuse_secret(name, value)
     _refuse_unknown(edition, declarations.values(), "The edition")
