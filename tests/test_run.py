@@ -220,12 +220,13 @@ def test_half_of_a_character_on_the_command_line_is_a_sentence(lesson, capsys):
         ("query_text: 42\n", "declares it as str: put it in quotes"),
         ("milvus_token: abc\n", "looks like a secret"),
         ("colour: red\n", "The edition sets 'colour'"),
-        ("limit: [\n", "is not valid YAML"),
+        ("limit: [\n", "line 2 is not valid YAML"),
+        ("query_text: caf\udce9\n", "is not valid YAML in UTF-8"),
         ("- limit\n", "holds a list"),
     ],
 )
 def test_a_mistake_in_an_edition_is_found_before_anything_runs(lesson, capsys, text, sentence):
-    (lesson.folder / "editions" / "offline.yaml").write_text(text)
+    (lesson.folder / "editions" / "offline.yaml").write_text(text, "utf-8", "surrogateescape")
     assert lesson() == 1
     assert sentence in capsys.readouterr().err
     assert not lesson.out.exists()
@@ -538,7 +539,7 @@ def test_a_disk_that_fills_up_during_the_run_is_one_sentence(lesson):
         _, errors = run.communicate()
     assert run.returncode == 1
     assert errors.strip() == (
-        f"The folder {lesson.out} can no longer be written to (File too large): "
+        f"The folder {lesson.out} cannot be made or written to (File too large): "
         "make room, or name another folder with --out."
     )
     assert list(lesson.out.iterdir()) == []
@@ -548,7 +549,7 @@ def test_a_folder_that_goes_during_the_run_is_one_sentence(lesson, capsys):
     cell = f"import shutil\nshutil.rmtree({str(lesson.out)!r})"
     write_notebook(lesson.folder / "01_first.ipynb", "seed: int = 0", cell)
     assert lesson() == 1
-    assert "can no longer be written to (it is gone): make room, or name another" in capsys.readouterr().err
+    assert "cannot be made or written to (it is gone): make room, or name another" in capsys.readouterr().err
 
 
 def test_jupyters_own_folder_that_cannot_be_written_is_named(lesson, capsys, tmp_path, monkeypatch):

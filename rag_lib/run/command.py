@@ -143,7 +143,7 @@ def _list(chosen: Sequence[Path]) -> None:
     for notebook in chosen:
         print(notebook.stem)
         for name, entry in read_parameters(notebook).items():
-            kind = "" if entry["type"] == "None" else f": {entry['type']}"
+            kind = "" if entry["inferred_type_name"] == "None" else f": {entry['inferred_type_name']}"
             remark = f"  # {entry['help']}" if entry["help"] else ""
             print(f"    {name}{kind} = {entry['default']}{remark}")
 

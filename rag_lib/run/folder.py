@@ -24,31 +24,24 @@ TITLE = "<title>Multimodal RAG with Milvus</title>"  # of the page that a run le
 def hold(folder: Path, *, shown: str, remedy: str) -> Iterator[None]:
     """Make `folder` and be the only run that writes into it. `shown`: as the user knows it.
 
-    Raises RagError if it cannot be made, another run holds it, or an OSError comes out of the work inside: what can
-    stop a run then is a full disk, or a folder that can no longer be written. `remedy`: what to do about both.
+    Raises RagError if another run holds it, and for an OSError at any time: the folder cannot be made or written to, or
+    the disk is full in the middle of the work inside. `remedy`: what else to do then.
     """
-    lock = FileLock(folder / LOCK)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / LOCK).touch()  # FileLock takes some reasons why it cannot for a lock
-        lock.acquire(blocking=False)
-        holder = f"process {os.getpid()} on {platform.node()}, since {time.strftime('%H:%M')}"
-        (folder / LOCK).write_text(holder, encoding="utf-8")
+        with FileLock(folder / LOCK).acquire(blocking=False):
+            holder = f"process {os.getpid()} on {platform.node()}, since {time.strftime('%H:%M')}"
+            (folder / LOCK).write_text(holder, encoding="utf-8")
+            try:
+                yield
+            finally:
+                (folder / LOCK).unlink(missing_ok=True)
     except Timeout:
         raise RagError(f"Another run ({_holder(folder)}) writes into {shown}: wait for its end, or {remedy}.") from None
     except OSError as exc:
-        raise RagError(f"The folder {shown} cannot be made or written to ({exc.strerror}): {remedy}.") from None
-    try:
-        yield
-    except OSError as exc:
         reason = exc.strerror or "it is gone"
-        raise RagError(f"The folder {shown} can no longer be written to ({reason}): make room, or {remedy}.") from exc
-    finally:
-        try:
-            (folder / LOCK).unlink(missing_ok=True)
-        except OSError:
-            pass  # a full disk is no reason to hide why the run ended
-        lock.release()
+        raise RagError(f"The folder {shown} cannot be made or written to ({reason}): make room, or {remedy}.") from exc
 
 
 def clear(out: Path, chosen: Sequence[Path], *, shown: str, hero: bool) -> list[str]:

@@ -37,20 +37,16 @@ SECRET_VALUE = re.compile(
 
 
 def read_parameters(notebook: Path) -> dict[str, dict[str, str]]:
-    """name -> {"type", "default", "help"} as text, from the annotated assignments of the `parameters` cell.
+    """name -> {"inferred_type_name", "default", "help"}, as text, from the assignments of the `parameters` cell.
 
     Raises RagError if the file cannot be read as a notebook.
     """
     try:
-        found = papermill.inspect_notebook(str(notebook))
+        return papermill.inspect_notebook(str(notebook))
     except Exception as exc:  # nbformat and papermill raise many kinds; the user can only mend the file
         raise RagError(
             f"{notebook.name} cannot be read as a notebook ({type(exc).__name__}): restore it from the repository."
         ) from exc
-    return {
-        name: {"type": entry["inferred_type_name"], "default": entry["default"], "help": entry["help"]}
-        for name, entry in found.items()
-    }
 
 
 def load_edition(folder: Path, name: str) -> dict[str, Any]:
@@ -60,10 +56,10 @@ def load_edition(folder: Path, name: str) -> dict[str, Any]:
         raise RagError(f"There is no edition '{name}'. Known: {', '.join(known) or 'none'}.{did_you_mean(name, known)}")
     try:
         values = yaml.safe_load(known[name].read_text(encoding="utf-8"))
-    except yaml.YAMLError as exc:
+    except (yaml.YAMLError, UnicodeDecodeError) as exc:
         where = getattr(exc, "problem_mark", None)
         line = f", line {where.line + 1}" if where else ""
-        raise RagError(f"{name}.yaml{line} is not valid YAML: write one 'name: value' on each line.") from exc
+        raise RagError(f"{name}.yaml{line} is not valid YAML in UTF-8: write one 'name: value' on each line.") from exc
     if not isinstance(values or {}, dict):
         raise RagError(f"{name}.yaml holds a {type(values).__name__}: write one 'name: value' on each line.")
     return {str(key): value for key, value in (values or {}).items()}
@@ -94,9 +90,9 @@ def plan(
         values = {}
         for name, entry in declarations[notebook].items():
             if name in overrides:
-                values[name] = from_text(name, overrides[name], entry["type"])
+                values[name] = from_text(name, overrides[name], entry["inferred_type_name"])
             elif name in edition:
-                values[name] = _check(name, edition[name], entry["type"])
+                values[name] = _check(name, edition[name], entry["inferred_type_name"])
         plans[notebook] = values
     return plans
 
