@@ -31,9 +31,9 @@ def hold(folder: Path, *, shown: str, remedy: str) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / LOCK).touch()  # FileLock takes some reasons why it cannot for a lock
         with FileLock(folder / LOCK).acquire(blocking=False):
-            holder = f"process {os.getpid()} on {platform.node()}, since {time.strftime('%H:%M')}"
-            (folder / LOCK).write_text(holder, encoding="utf-8")
             try:
+                holder = f"process {os.getpid()} on {platform.node()}, since {time.strftime('%H:%M')}"
+                (folder / LOCK).write_text(holder, encoding="utf-8")
                 yield
             finally:
                 (folder / LOCK).unlink(missing_ok=True)
