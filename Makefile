@@ -2,7 +2,7 @@
 #   make setup PYTHON=/path/to/python3.11     another interpreter
 #   make setup VENV=/path/to/environment      another place
 #   make run EDITION=tutorial OUT=runs/mine   another edition, another folder for the results
-#   make test WORKERS=4                       as many test files at a time
+#   make test WORKERS=4                       so many test files at a time
 
 SHELL := bash
 .DEFAULT_GOAL := help
@@ -42,11 +42,11 @@ app: setup  ## The demo app in the browser, for this machine only: http://127.0.
 lab: setup  ## Open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
-test: setup  ## Lint, then every notebook again, its outputs compared with the committed ones, then the tests
+test: setup  ## Lint, every notebook again, its outputs compared with the committed ones, and the tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg notebooks
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --nbval --nbval-current-env \
+		--nbval-sanitize-with tests/nbval_sanitize.cfg notebooks tests
 
 bench: setup  ## How fast each part is on this machine
 	$(BIN)/python tests/benchmarks/offline.py

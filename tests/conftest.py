@@ -24,6 +24,18 @@ def in_turn(tmp_path_factory):
     return lambda name: FileLock(tmp_path_factory.getbasetemp().parent / f"{name}.lock")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """A file at a time for each worker, the notebooks as one: they share a store, which one process opens at a time."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            return "notebooks" if ".ipynb::" in nodeid else super()._split_scope(nodeid)
+
+    return ByFile(config, log)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config):
     """After pytest's own last line."""

@@ -1,11 +1,17 @@
 """The Makefile: what its targets call, and what `make clean` leaves alone."""
 
 import os
+import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from rag_lib.run.execution import KERNELSPEC, LANGUAGE
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -56,8 +62,24 @@ def test_the_continuous_integration_calls_what_the_readme_calls_the_tests(make):
     assert script[-1] == "make test" and "make test    #" in (ROOT / "README.md").read_text(encoding="utf-8")
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
     commands = make("-n", "test")
-    assert "ruff check ." in commands and "ruff format --check ." in commands and "--nbval" in commands
-    assert commands.strip().endswith("-m pytest -n 2 --dist loadfile")
+    assert "ruff check ." in commands and "ruff format --check ." in commands
+    assert "-m pytest -n 2 --dist loadfile --nbval " in commands and commands.strip().endswith(" notebooks tests")
+
+
+def test_the_notebooks_are_one_file_to_the_workers(tmp_path):
+    """They share a store, which one process opens at a time."""
+    shutil.copy(ROOT / "tests" / "conftest.py", tmp_path)
+    nb = new_notebook(metadata={"kernelspec": KERNELSPEC, "language_info": LANGUAGE})
+    nb.cells = [new_code_cell("1") for _ in range(3)]
+    for number in range(4):
+        nbformat.write(nb, tmp_path / f"0{number}.ipynb")
+        (tmp_path / f"test_{number}.py").write_text("import time\n\n\ndef test(): time.sleep(0.5)\n")
+    options = ["-v", "-n", "2", "--dist", "loadfile", "--nbval-lax", "--nbval-current-env"]
+    command = [sys.executable, "-m", "pytest", *options]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    passed = re.findall(r"\[(gw\d)\].* PASSED (.*?)::", run.stdout)
+    workers = {worker for worker, file in passed if not file.startswith("test_")}
+    assert len(passed) == 16 and len(workers) == 1, run.stdout
 
 
 def test_help_lists_every_target(make):
