@@ -346,7 +346,7 @@ def test_a_hero_is_left_whole_and_a_query_without_picture_takes_the_last_ones_aw
 def test_a_hero_that_cannot_be_left_is_one_sentence(tmp_path, ranking):
     (tmp_path / "out").touch()
     picture = Image.new("RGB", (40, 40), "navy")
-    with pytest.raises(RagError, match=r"The result cannot be left in .*out \(.*\): make room, or name another."):
+    with pytest.raises(RagError, match=r"The result cannot be left in .*out \(.*\): make room or name another"):
         save_hero(tmp_path / "out", Query(None, "in red"), picture, ranking)
 
 

@@ -46,7 +46,7 @@ def save_hero(out: str | Path, query: Query, panorama: Image.Image, ranking: Ran
         with replacing(folder / "result.json") as beside:
             beside.write_text(json.dumps(result, indent=1, ensure_ascii=False), encoding="utf-8")
     except OSError as exc:
-        raise RagError(f"The result cannot be left in {out} ({exc.strerror}): make room, or name another.") from None
+        raise RagError(f"The result cannot be left in {out} ({exc.strerror}): make room or name another.") from exc
     return folder
 
 
