@@ -5,11 +5,9 @@ In: counts and a seed; out: a `PictureSet`. Drawing is done once: shards lie in 
 
 import hashlib
 import io
-import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +26,7 @@ from rag_lib.drawn.drawing import (
     draw_product,
     draw_query_picture,
 )
+from rag_lib.drawn.workers import draw_missing
 from rag_lib.errors import RagError
 from rag_lib.paths import data_dir
 from rag_lib.training.recipe import Recipe
@@ -126,23 +125,12 @@ def draw(spec: Spec, rng: np.random.Generator, size: int) -> np.ndarray:
 
 def draw_set(specs: Sequence[Spec], *, size: int, seed: int, folder: Path, description: str) -> PictureSet:
     """Draw `specs` in parallel, or find the shards that an earlier, perhaps interrupted call left in `folder`."""
-    from tqdm.auto import tqdm
-
     recipe = repr((DRAWING_VERSION, size, seed, SHARD, list(specs)))
     folder = folder / hashlib.sha256(recipe.encode()).hexdigest()[:12]
-    folder.mkdir(parents=True, exist_ok=True)
     starts = range(0, len(specs), SHARD)
-    jobs = [
-        (folder / f"{start:06d}.npy", specs[start : start + SHARD], start, size, seed)
-        for start in starts
-        if not (folder / f"{start:06d}.npy").exists()
-    ]
-    done = len(starts) - len(jobs)
-    # spawn: a forked child would inherit torch's threads in an unusable state
-    with ProcessPoolExecutor(min(os.cpu_count() or 1, 8), mp_context=get_context("spawn")) as pool:
-        for _ in tqdm(pool.map(_draw_shard, jobs), desc=description, initial=done, total=len(starts), unit="shard"):
-            pass
-    images = np.concatenate([np.load(folder / f"{start:06d}.npy") for start in starts])
+    shards = {f"{start:06d}.npy": (start, specs[start : start + SHARD]) for start in starts}
+    draw_missing(folder, shards, partial(_draw_shard, seed, size), description=description, unit="shard", enough=1)
+    images = np.concatenate([np.load(folder / name) for name in shards])
     return PictureSet(images, labels_of(specs))
 
 
@@ -161,13 +149,9 @@ def labels_of(specs: Sequence[Spec]) -> np.ndarray:
     ).reshape(-1, 3)
 
 
-def _draw_shard(job) -> None:
-    import cv2
-
-    cv2.setNumThreads(1)  # the processes already fill the cores
-    path, specs, start, size, seed = job
+def _draw_shard(seed: int, size: int, shard: tuple[int, Sequence[Spec]]) -> bytes:
+    start, specs = shard
     images = [draw(spec, np.random.default_rng([seed, start + i]), size) for i, spec in enumerate(specs)]
-    partial = path.with_suffix(".part")
-    with open(partial, "wb") as file:
-        np.save(file, np.stack(images))
-    partial.replace(path)
+    file = io.BytesIO()
+    np.save(file, np.stack(images))
+    return file.getvalue()

@@ -1,7 +1,6 @@
 """The drawn catalog on disk: the same every time, mended when damaged, never at the cost of other files."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -26,7 +25,7 @@ FEW = 4  # products of the catalogs made here; the query pictures come on top
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made") / "drawn"
-    make_drawn_catalog(folder, count=FEW, processes=1)
+    make_drawn_catalog(folder, count=FEW)
     return folder
 
 
@@ -79,12 +78,11 @@ def test_query_pictures_are_there_and_described(folder):
     assert metadata["leopard"]["kind"] == "animal"
 
 
-def test_the_same_seed_gives_the_same_bytes_alone_and_in_parallel(tmp_path):
-    more = 20  # enough for processes to be started
-    make_drawn_catalog(tmp_path / "a", 3, count=more, processes=1)
-    make_drawn_catalog(tmp_path / "b", 3, count=more, processes=2)
+def test_the_same_seed_gives_the_same_bytes_alone_and_in_parallel(tmp_path, monkeypatch):
+    for name, cores in {"a": 1, "b": 2}.items():
+        monkeypatch.setattr("joblib.cpu_count", lambda cores=cores: cores)
+        make_drawn_catalog(tmp_path / name, 3, count=20)  # enough for workers to be started
     assert files(tmp_path / "a") == files(tmp_path / "b")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]  # nothing is left beside them
 
 
 def test_another_seed_gives_other_pictures(folder):
@@ -118,6 +116,20 @@ def test_a_changed_byte_is_noticed(folder):
     victim.write_bytes(right[:-100] + bytes(100))
     load_drawn(folder, count=FEW)
     assert victim.read_bytes() == right
+
+
+def test_a_catalog_that_other_libraries_drew_is_drawn_again_as_a_whole(folder):
+    """They give other bytes: then a damaged picture cannot become what the manifest says."""
+    whole, victim = files(folder), next((folder / "products").iterdir())
+    other = folder / "query" / "leopard.jpg"
+    manifest = json.loads(whole["manifest.json"])
+    for path in (victim, other):
+        path.write_bytes(b"drawn otherwise")
+        manifest["files"][path.relative_to(folder).as_posix()] = content_id(path)
+    (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    victim.unlink()
+    load_drawn(folder, count=FEW)
+    assert files(folder) == whole
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"files": {"a": 1}}', "\udcff"])
@@ -164,33 +176,31 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
         load_drawn(tmp_path / "file", count=FEW)
 
 
-def test_a_killed_run_leaves_no_half_made_catalog(tmp_path):
+def test_what_a_killed_run_has_begun_is_drawn_anew_and_nothing_is_left_beside(made, tmp_path):
     folder = tmp_path / "drawn"
-    code = (
-        "import sys; from rag_lib.catalog.drawn import make_drawn_catalog as m; m(sys.argv[1], count=60, processes=1)"
-    )
+    code = "import sys; from rag_lib.catalog.drawn import make_drawn_catalog as m; m(sys.argv[1], count=60)"
     root = Path(drawn.__file__).parents[2]
     run = subprocess.Popen([sys.executable, "-c", code, folder], stderr=subprocess.DEVNULL, cwd=root)
     try:
         deadline = time.monotonic() + 60
-        while not list(tmp_path.glob(".drawn-*.drawing/products/*.jpg")):
+        while not list(folder.glob("products/*.jpg")):
             assert run.poll() is None and time.monotonic() < deadline
             time.sleep(0.01)
     finally:
         run.send_signal(signal.SIGKILL)
         run.wait()
-    assert not folder.exists()
-    (leftover,) = tmp_path.iterdir()
-    os.utime(leftover, (0, 0))
+    next(folder.glob("products/*.jpg")).write_bytes(b"half")
     assert len(load_drawn(folder, count=FEW).items) == FEW
-    assert list(tmp_path.iterdir()) == [folder]
+    assert files(folder) == files(made)
+    assert {path.name for path in tmp_path.iterdir()} == {"drawn", ".drawn.lock"}
 
 
-def test_a_fresh_leftover_may_belong_to_a_running_process_and_stays(tmp_path):
-    running = tmp_path / ".drawn-abc.drawing"
-    running.mkdir()
-    make_drawn_catalog(tmp_path / "drawn", count=FEW, processes=1)
-    assert running.is_dir()
+def test_two_processes_that_start_together_draw_it_once(made, tmp_path):
+    folder, root = tmp_path / "drawn", Path(drawn.__file__).parents[2]
+    code = f"import sys; from rag_lib.catalog.drawn import make_drawn_catalog as m; m(sys.argv[1], count={FEW})"
+    runs = [subprocess.Popen([sys.executable, "-c", code, folder], cwd=root) for _ in range(2)]
+    assert [run.wait() for run in runs] == [0, 0]
+    assert files(folder) == files(made)
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, "0", None, True])

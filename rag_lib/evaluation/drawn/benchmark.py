@@ -13,12 +13,9 @@ query starts from), "phrasing" (of training; held out; in the test split also fr
 one of `HELD_OUT_KINDS`).
 """
 
-import multiprocessing
-import os
+import io
 import zlib
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,6 +25,7 @@ from PIL import Image
 
 from rag_lib.drawn.combinations import COMBINATIONS, HERO, is_held_out
 from rag_lib.drawn.drawing import CATEGORIES, DRAWING_VERSION, LOOKS, draw_product, draw_query_picture
+from rag_lib.drawn.workers import draw_missing
 from rag_lib.errors import RagError
 from rag_lib.evaluation.drawn.asking import Asker
 from rag_lib.evaluation.drawn.plan import FAMILIES, GALLERIES, Picture, Plan
@@ -128,41 +126,17 @@ def draw_pictures(pictures: Sequence[Picture], folder: Path, seed: int) -> None:
 
     A picture depends on its id and the seed alone, so that a call that was stopped is simply made again.
     """
-    from tqdm.auto import tqdm
-
-    folder.mkdir(parents=True, exist_ok=True)
-    there = {path.name for path in folder.iterdir()}
-    missing = [picture for picture in pictures if f"{picture.image_id}.jpg" not in there]
-    job, processes = partial(_draw_file, folder, seed), min(os.cpu_count() or 1, 8)
-    with tqdm(total=len(missing), desc="draw", unit="picture", disable=not missing) as bar:
-        try:
-            if processes > 1 and len(missing) > 200:  # starting them takes seconds
-                # spawn: a forked child would inherit torch's threads in an unusable state
-                context = multiprocessing.get_context("spawn")
-                with ProcessPoolExecutor(processes, mp_context=context, initializer=_one_thread) as pool:
-                    for _ in pool.map(job, missing, chunksize=16):
-                        bar.update()
-                return
-        except BrokenProcessPool:  # a script without a __main__ guard cannot start processes: draw here
-            bar.reset()
-        for picture in missing:
-            job(picture)
-            bar.update()
+    wanted = {f"{picture.image_id}.jpg": picture for picture in pictures}
+    draw_missing(folder, wanted, partial(_draw, seed), description="draw")
 
 
-def _one_thread() -> None:
-    import cv2
-
-    cv2.setNumThreads(1)  # the processes already fill the cores
-
-
-def _draw_file(folder: Path, seed: int, picture: Picture) -> None:
+def _draw(seed: int, picture: Picture) -> bytes:
     rng = np.random.default_rng([BENCHMARK_VERSION, seed, zlib.crc32(picture.image_id.encode())])
     category, theme, color = picture.shown
     if category is None:
         pixels = draw_query_picture(rng, theme, color, picture.kind, size=SIZE)
     else:
         pixels = draw_product(rng, category, theme, color, size=SIZE)
-    part = folder / f"{picture.image_id}.{os.getpid()}.part"
-    Image.fromarray(pixels).save(part, "JPEG", quality=90)
-    part.replace(folder / f"{picture.image_id}.jpg")
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=90)
+    return file.getvalue()
