@@ -132,10 +132,8 @@ def _rows(values: dict[str, Values]) -> list[dict]:
         for gallery in GALLERIES:
             for figure in FIGURES:
                 some, theirs = np.array(of_gallery[gallery][figure]), np.array(base[gallery][figure])
-                found = {key: round(value, 4) for key, value in vars(compare(some, theirs)).items()}
-                rows.append(
-                    {"variant": name, "gallery": gallery, "figure": figure, "mean": round(some.mean(), 4), **found}
-                )
+                place = {"variant": name, "gallery": gallery, "figure": figure}
+                rows.append({**place, "mean": round(some.mean(), 4), **compare(some, theirs).as_row()})
     return rows
 
 

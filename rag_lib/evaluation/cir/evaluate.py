@@ -5,7 +5,7 @@ embeddings; and it is scored twice, with its own reference ranked and with it ta
 two is the published one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +15,10 @@ from rag_lib.errors import RagError, did_you_mean
 from rag_lib.evaluation.cir import circo, cirr, fashioniq
 from rag_lib.evaluation.cir.gallery import Gallery, encode_gallery
 from rag_lib.evaluation.cir.published import published_for
-from rag_lib.evaluation.cir.ranking import rank
 from rag_lib.evaluation.cir.records import CirBenchmark, CirQuery
 from rag_lib.evaluation.cir.submission import write_submissions
-from rag_lib.evaluation.cir.ways import ask
+from rag_lib.evaluation.cir.ways import embed_ways
+from rag_lib.evaluation.measures import rank
 from rag_lib.paths import resolve
 
 BENCHMARKS = {"cirr": cirr, "fashioniq": fashioniq, "circo": circo}
@@ -69,7 +69,7 @@ def evaluate_cir(
         cache=cache,
         progress=progress,
     )
-    ways = ask(benchmark, encoded, encoder, halves=public, batch_size=batch_size, progress=progress)
+    ways = embed_ways(benchmark, encoded, encoder, halves=public, batch_size=batch_size, progress=progress)
     report = {
         "benchmark": benchmark.title,
         "split": split,
@@ -109,22 +109,22 @@ def _rank(
     """
     from tqdm.auto import tqdm
 
-    queries = benchmark.queries
+    def order(places: Sequence[int], ids: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+        ids = [each for each in ids if each in gallery.rows]
+        rows = gallery.vectors[[gallery.rows[each] for each in ids]]
+        return zip(places, map(list, rank(vectors[places], rows, ids, depth=DEPTH + 1)), strict=True)
+
+    queries, asked = benchmark.queries, vectors.any(axis=1)
     ranked: list[list[str]] = [[] for _ in queries]
     subsets: list[list[str]] = [[] for _ in queries]
-    asked = vectors.any(axis=1)
     with tqdm(total=int(asked.sum()), desc=label, unit="query", disable=not progress) as bar:
         for name, ids in benchmark.galleries.items():
-            ids = sorted(each for each in ids if each in gallery.rows)
             places = [i for i, query in enumerate(queries) if asked[i] and query.gallery == name]
-            rows = gallery.vectors[[gallery.rows[each] for each in ids]]
-            for i, best in zip(places, rank(vectors[places], rows, ids, DEPTH + 1, bar=bar), strict=True):
+            for i, best in order(places, ids):
                 ranked[i] = best
+                bar.update()
     for i in np.flatnonzero(asked):
-        ids = sorted(each for each in queries[i].subset if each in gallery.rows)
-        if ids:
-            rows = gallery.vectors[[gallery.rows[each] for each in ids]]
-            subsets[i] = rank(vectors[i : i + 1], rows, ids, len(ids))[0]
+        _, subsets[i] = next(order([i], queries[i].subset))
     return ranked, subsets
 
 

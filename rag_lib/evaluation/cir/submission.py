@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rag_lib.errors import RagError
 from rag_lib.evaluation.cir.records import CirBenchmark
+from rag_lib.paths import replacing
 
 SERVERS = {"cirr": "cirr.cecs.anu.edu.au", "circo": "circo.micc.unifi.it"}
 SUBSET_DEPTH = 3
@@ -39,7 +40,8 @@ def write_submissions(
         for name, content in contents.items():
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                (folder / name).write_text(json.dumps(content), encoding="utf-8")
+                with replacing(folder / name) as beside:
+                    beside.write_text(json.dumps(content), encoding="utf-8")
             except OSError as error:
                 raise RagError(f"{name} cannot be written ({error.strerror}): name another folder.") from None
             written.append(name)

@@ -15,7 +15,7 @@ from rag_lib.evaluation.cir.records import CirBenchmark
 CHUNK = 256  # queries between two moves of the progress bar
 
 
-def ask(
+def embed_ways(
     benchmark: CirBenchmark, gallery: Gallery, encoder: Encoder, *, halves: bool, batch_size: int, progress: bool
 ) -> dict[str, np.ndarray]:
     """way -> (queries, dim) float32: unit rows, and a row of zeros for a query that cannot be asked that way.

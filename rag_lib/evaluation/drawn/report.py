@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from rag_lib.errors import RagError
 from rag_lib.evaluation.drawn.meter import Asked
 from rag_lib.evaluation.drawn.plan import COMPOSED, DrawnQuery
 from rag_lib.evaluation.measures import DEPTH, MEASURES, per_query, read_run, write_qrels, write_run
-from rag_lib.evaluation.significance import LEVEL, PERMUTATIONS, RESAMPLES, Comparison, compare, interval
+from rag_lib.evaluation.significance import INTERVAL, TEST, compare, interval
 
 ALL = "all composed"  # the three composed families together
 WHOLE = "all"  # a family without a split
@@ -59,7 +60,7 @@ def report(answers: Iterable[Asked], *, runs: Path | None = None, tag: str = "ru
             if asked.way == "average":  # the composed run came before it, with the same queries
                 composed = values[asked.gallery, asked.own, "composed"][chosen]
                 found = compare(composed[:, RECALL_1], some[:, RECALL_1])
-                compared.append({**place, "measure": "Recall@1", **_rounded(found)})
+                compared.append({**place, "measure": "Recall@1", **found.as_row()})
     return Report(rows, compared)
 
 
@@ -83,22 +84,26 @@ def run_name(key: Key) -> str:
 
 
 def against(answers: Iterable[Asked], folder: Path) -> list[dict]:
-    """Our composed runs minus those that another model's `--runs` left in `folder`, Recall@1, a row for each family."""
+    """Our composed runs minus those that another model's `--runs` left in `folder`, Recall@1, a row for each family.
+
+    Raises RagError if one of them is missing, or does not hold as many hits of the same queries as ours.
+    """
     rows = []
     for asked in answers:
         if asked.way != "composed":
             continue
-        ours = per_query(asked.run, asked.qrels)
-        theirs = per_query(read_run(folder / run_name((asked.gallery, asked.own, asked.way))), asked.qrels)
+        name = run_name((asked.gallery, asked.own, asked.way))
+        run = read_run(folder / name)
+        for query_id, hits in asked.run.items():
+            if len(run.get(query_id, ())) != len(hits):
+                found = f"{len(run.get(query_id, ()))} of {len(hits)} hits of the query {query_id}"
+                raise RagError(f"The run '{name}' in '{folder.name}' holds {found}: make it anew with --runs.")
+        ours, theirs = (per_query(some, asked.qrels)[:, RECALL_1] for some in (asked.run, run))
         for (family, split), chosen in groups(asked.queries).items():
             if split == WHOLE:
-                found = compare(ours[chosen, RECALL_1], theirs[chosen, RECALL_1])
-                rows.append({"gallery": asked.gallery, "own": asked.own, "family": family, **_rounded(found)})
+                found = compare(ours[chosen], theirs[chosen]).as_row()
+                rows.append({"gallery": asked.gallery, "own": asked.own, "family": family, **found})
     return rows
-
-
-def _rounded(found: Comparison) -> dict[str, float]:
-    return {name: round(value, 4) for name, value in vars(found).items()}
 
 
 def as_json(made: Report, about: Mapping) -> dict:
@@ -107,8 +112,8 @@ def as_json(made: Report, about: Mapping) -> dict:
         **about,
         "measures": {name: str(measure) for name, measure in MEASURES.items()},
         "depth": DEPTH,
-        "interval": f"{LEVEL:.0%} percentile bootstrap over queries, {RESAMPLES} resamples",
-        "test": f"composed minus average, paired randomization test, {PERMUTATIONS} permutations",
+        "interval": INTERVAL,
+        "test": f"composed minus average, {TEST}",
         "rows": made.rows,
         "composed_minus_average": made.compared,
     }

@@ -109,7 +109,7 @@ def _families(query: DrawnQuery) -> tuple[str, ...]:
 
 def _row(gallery: str, family: str, some: Sequence[Outcome]) -> dict:
     before, after = (np.array([getattr(o, name) for o in some], float) for name in ("retrieved", "reranked"))
-    found = {name: round(value, 4) for name, value in vars(compare(after, before)).items()}
+    found = compare(after, before).as_row()
     return {
         "gallery": gallery,
         "family": family,

@@ -20,6 +20,14 @@ def test_the_reference_is_left_out_of_the_ranking(cirr, encoder):
     assert [kept[f"Recall@{k}"] for k in (1, 5, 10, 50)] == [0, 100, 100, 100]
 
 
+def test_a_target_at_the_last_depth_is_found_behind_the_reference(cirr, encoder, monkeypatch):
+    """Of the second query 7, 6, 8, the reference and the target are the first: without the reference it is fourth."""
+    monkeypatch.setattr("rag_lib.evaluation.cir.evaluate.DEPTH", 4)
+    report = evaluate(cirr, encoder)
+    assert report["rows"]["composed"]["Recall@5"] == 100
+    assert report["other_rows"]["composed"]["Recall@5"] == 50  # with the reference it is fifth: deeper than four
+
+
 def test_recall_subset_ranks_the_five_other_members(cirr, encoder):
     row = evaluate(cirr, encoder)["rows"]["composed"]
     assert [row[f"Recall_subset@{k}"] for k in (1, 2, 3)] == [50, 50, 100]
