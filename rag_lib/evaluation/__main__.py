@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from rag_lib.errors import RagError, did_you_mean
+from rag_lib.paths import replacing
 
 
 class Parser(argparse.ArgumentParser):
@@ -41,7 +42,8 @@ def main(words: list[str] | None = None) -> int:
         measure = measure_drawn if arguments.benchmark == "drawn" else measure_cir
         document = measure(arguments)
         if out:
-            out.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+            with replacing(out) as beside:
+                beside.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     except RagError as error:
         print(error, file=sys.stderr)
         return 1
@@ -84,6 +86,7 @@ def measure_drawn(arguments: argparse.Namespace) -> dict:
     from rag_lib.evaluation.drawn.meter import ask
     from rag_lib.evaluation.drawn.report import against, as_json, report
     from rag_lib.evaluation.drawn.tables import against_table, tables
+    from rag_lib.evaluation.drawn.wear import WEAR_VERSION
     from rag_lib.rerank import load_reranker
 
     _refuse(arguments, "data", "gallery", "allow_missing", "submission")
@@ -108,6 +111,7 @@ def measure_drawn(arguments: argparse.Namespace) -> dict:
     about = {
         "benchmark": "drawn",
         "version": BENCHMARK_VERSION,
+        "wear_version": WEAR_VERSION,
         "split": split,
         "encoder": encoder.name,
         "fingerprint": encoder.fingerprint,

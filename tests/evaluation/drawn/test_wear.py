@@ -1,8 +1,13 @@
 """Worn queries: changed, but by little, and the same for the same seed."""
 
+from collections import Counter
+
 import numpy as np
+import pytest
 from PIL import Image
 
+from rag_lib.evaluation.drawn.benchmark import SEEDS, make_plan
+from rag_lib.evaluation.drawn.plan import COMPOSED
 from rag_lib.evaluation.drawn.wear import wear_picture, wear_text
 
 
@@ -20,16 +25,40 @@ def test_a_worn_picture_is_another_picture_of_the_same():
     assert sizes == {True, False}  # crops and frames change the size, the others do not
 
 
-def test_worn_words_are_capitals_or_one_typo():
-    text = "phone case with this image theme"
-    found = {wear_text(np.random.default_rng(seed), text) for seed in range(100)}
-    assert text.upper() in found and text not in {t for t in found if t != text}
-    for worn in found - {text.upper()}:
-        changed = [(a, b) for a, b in zip(text.split(), worn.split(), strict=True) if a != b]
-        assert len(changed) <= 1
-        for a, b in changed:
-            assert len(a) >= 5 and sorted(a)[: len(b)] and len(a) - len(b) in (0, 1) and a[0] == b[0]
+def is_typo(word, worn):
+    """Two inner letters that differ are exchanged, or an inner one is left out."""
+    inner = range(1, len(word) - 2)
+    exchanged = {word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in inner} - {word}
+    return len(word) >= 5 and worn in exchanged | {word[:i] + word[i + 1 :] for i in inner}
 
 
-def test_words_too_short_for_a_typo_are_shouted():
-    assert wear_text(np.random.default_rng(0), "in red") == "IN RED"
+@pytest.mark.parametrize("split", SEEDS)
+def test_every_composed_query_is_worn_by_capitals_or_one_typo(split):
+    ways = Counter()
+    for number, query in enumerate(query for query in make_plan(split).queries if query.family in COMPOSED):
+        worn = wear_text(np.random.default_rng(number), query.text)
+        if worn == query.text.upper() != query.text:
+            ways["capitals"] += 1
+        elif worn == query.text.lower() != query.text:
+            ways["small letters"] += 1
+        else:
+            ((word, typo),) = [(a, b) for a, b in zip(query.text.split(), worn.split(), strict=True) if a != b]
+            assert is_typo(word, typo), (query.text, worn)
+            ways["exchanged" if len(typo) == len(word) else "left out"] += 1
+    assert ways["capitals"] > ways["exchanged"] > 100 < ways["left out"]
+
+
+@pytest.mark.parametrize("text", ["tattoo", "green", "pattern", "abbcd", "aaaaa", "THIS PRINT PLEASE"])
+def test_letters_that_are_exchanged_differ(text):
+    found = {wear_text(np.random.default_rng(seed), text) for seed in range(60)}
+    assert text not in found and all(worn == text.upper() or is_typo_of_one(text, worn) for worn in found)
+    assert any(len(worn) == len(text) and worn != text.upper() for worn in found) or text == "aaaaa"
+
+
+def is_typo_of_one(text, worn):
+    return sum(a != b and is_typo(a, b) for a, b in zip(text.split(), worn.split(), strict=True)) == 1
+
+
+@pytest.mark.parametrize(("text", "worn"), [("in red", "IN RED"), ("ANY IN RED", "any in red")])
+def test_words_too_short_for_a_typo_change_their_case(text, worn):
+    assert wear_text(np.random.default_rng(0), text) == worn
