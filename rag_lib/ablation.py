@@ -24,7 +24,7 @@ from rag_lib.evaluation.drawn.report import ALL, RECALL_1, WHOLE, groups
 from rag_lib.evaluation.drawn.tables import markdown, p_text
 from rag_lib.evaluation.measures import per_query
 from rag_lib.evaluation.significance import compare
-from rag_lib.paths import resolve
+from rag_lib.paths import replacing, resolve
 from rag_lib.training.files import read_json, write_json
 from rag_lib.training.pictures import PictureSet, training_pictures
 from rag_lib.training.recipe import Recipe, add_arguments, from_arguments
@@ -76,7 +76,7 @@ def ablate(
     for name, changed in variants.items():
         changed_recipe = dataclasses.replace(recipe, **changed)
         place = folder / name.replace(" ", "-")
-        values[name] = _measured(place, changed_recipe)
+        values[name] = _read_values(place, changed_recipe)
         if values[name] is None:
             print(f"{name}:")
             if changed_recipe.augment not in tokens:
@@ -89,11 +89,12 @@ def ablate(
     document = {"split": benchmark.plan.split, "version": BENCHMARK_VERSION, "measure": "Recall@1", "rows": rows}
     document |= {"recipe": dataclasses.asdict(recipe), "variants": variants}
     write_json(folder / "ablation.json", document)
-    (folder / "ablation.md").write_text(table(rows, recipe, benchmark) + "\n", encoding="utf-8")
+    with replacing(folder / "ablation.md") as beside:
+        beside.write_text(table(rows, recipe, benchmark) + "\n", encoding="utf-8")
     return rows
 
 
-def _measured(place: Path, recipe: Recipe) -> Values | None:
+def _read_values(place: Path, recipe: Recipe) -> Values | None:
     path = place / "values.json"
     if not path.exists():
         return None

@@ -127,12 +127,12 @@ def measure_drawn(arguments: argparse.Namespace) -> dict:
 
 def _rerank(answers, reranker, benchmark, sample: int | None) -> dict:
     """The safety gate: print its tables and its verdict, return both."""
-    from rag_lib.evaluation.drawn.reranking import gate, questions, rerank_all
+    from rag_lib.evaluation.drawn.reranking import gate, pick_queries, rerank_all
     from rag_lib.evaluation.drawn.tables import gate_tables
     from rag_lib.evaluation.measures import FIRST
     from rag_lib.rerank import cost
 
-    of_one, n = cost(reranker, FIRST), sum(1 for _ in questions(answers, sample))
+    of_one, n = cost(reranker, FIRST), sum(1 for _ in pick_queries(answers, sample))
     if of_one.calls:
         print(f"\n{n:,} queries, each {of_one}.", flush=True)
     found = gate(rerank_all(answers, reranker, benchmark, sample=sample), benchmark)

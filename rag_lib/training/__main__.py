@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from rag_lib.errors import RagError
-from rag_lib.paths import resolve
+from rag_lib.paths import replacing, resolve
 from rag_lib.training.files import read_json, write_json
 
 
@@ -31,14 +31,14 @@ def main(words: list[str] | None = None) -> None:
 
 def train(folder: Path, recipe) -> None:
     """Pictures, both stages, weights/ and log.json."""
-    from rag_lib.training.minutes import timed
+    from rag_lib.training.minutes import count_minutes
     from rag_lib.training.pictures import training_pictures
     from rag_lib.training.tokenizer import train_tokenizer
     from rag_lib.training.train import new_model, save_pocket, train_text, train_tower
 
     tokenizer = train_tokenizer(vocab_size=1200, seed=recipe.seed)
     model, heads = new_model(tokenizer.get_vocab_size(), recipe.seed)
-    with timed(folder, "pictures"):
+    with count_minutes(folder, "pictures"):
         pictures = training_pictures(recipe, model.config.image_size)
     log = {
         "tower": train_tower(model, heads, pictures, recipe, folder),
@@ -52,7 +52,8 @@ def draw_curves(folder: Path) -> None:
     """log.json -> curves.png."""
     from rag_lib.display import learning_curves
 
-    learning_curves(read_json(folder / "log.json")).savefig(folder / "curves.png", dpi=120)
+    with replacing(folder / "curves.png") as beside:
+        learning_curves(read_json(folder / "log.json")).savefig(beside, format="png", dpi=120)
 
 
 def write_report(folder: Path) -> str:
@@ -65,7 +66,7 @@ def write_report(folder: Path) -> str:
         return markdown([stage, *head], [["", *map(str, values)]])
 
     settings = read_json(folder / "weights" / "config.json")
-    figures = measure(folder / "weights")
+    figures = measure_validation(folder / "weights")
     recipe = [[name, str(value)] for name, value in settings["recipe"].items()]
     minutes = [[part, f"{spent:.1f}"] for part, spent in read_minutes(folder).items()]
     parts = [
@@ -81,11 +82,12 @@ def write_report(folder: Path) -> str:
         "the whole course.",
         figures,
     ]
-    (folder / "report.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    with replacing(folder / "report.md") as beside:
+        beside.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     return figures
 
 
-def measure(weights: Path) -> str:
+def measure_validation(weights: Path) -> str:
     """The figures of the validation split, as Markdown."""
     from rag_lib.encoders import load_encoder
     from rag_lib.evaluation.drawn.benchmark import BENCHMARK_VERSION, make_benchmark

@@ -3,13 +3,13 @@
 import json
 from pathlib import Path
 
+from rag_lib.paths import replacing
+
 
 def read_json(path: Path):
     return json.loads(path.read_text(encoding="utf-8"))
 
 
 def write_json(path: Path, document) -> None:
-    """Written beside it, then put in its place."""
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
+    with replacing(path) as beside:
+        beside.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

@@ -12,7 +12,6 @@ attribute heads are not trained along: they go on reading pictures as they did, 
 
 import argparse
 import hashlib
-import json
 import math
 import sys
 from collections.abc import Sequence
@@ -28,6 +27,7 @@ from rag_lib.errors import RagError
 from rag_lib.paths import resolve
 from rag_lib.records import Skipped
 from rag_lib.training.embedder import Embedder
+from rag_lib.training.files import read_json, write_json
 from rag_lib.training.loop import optimize
 from rag_lib.training.recipe import Recipe
 from rag_lib.training.trainable import load_trainable
@@ -116,26 +116,26 @@ def finetune(
     answers = {}
     for example in examples:
         answers.setdefault(example.query, set()).add(example.wanted)
-    before = measure(embedder, held_out, answers)
+    before = measure_recall(embedder, held_out, answers)
     _note(folder, settings)
     log = _train(embedder, train, answers, settings, folder)
-    after = measure(embedder, held_out, answers)
+    after = measure_recall(embedder, held_out, answers)
     start.save(folder / "weights", settings)
     outcome = Outcome(folder / "weights", len(train), len(held_out), before, after, log, skipped)
     summary = {"train": len(train), "held out": len(held_out), "before": before, "after": after, "log": log}
-    (folder / "log.json").write_text(json.dumps(summary, indent=1) + "\n")
+    write_json(folder / "log.json", summary)
     return outcome
 
 
 def _note(folder: Path, settings: dict) -> None:
     """Keep in the folder what is being trained. Raises RagError if its checkpoint belongs to something else."""
-    note, text = folder / "settings.json", json.dumps(settings, indent=1) + "\n"
-    if (folder / "triplets.pt").exists() and (not note.exists() or note.read_text() != text):
+    note = folder / "settings.json"
+    if (folder / "triplets.pt").exists() and (not note.exists() or read_json(note) != settings):
         raise RagError(
             f"The folder {folder.name} holds the checkpoint of another fine-tuning (other triplets, weights or "
             "numbers): give another --out, or delete it."
         )
-    note.write_text(text)
+    write_json(note, settings)
 
 
 def _train(embedder: Embedder, examples: list[Example], answers: dict, settings: dict, folder: Path) -> list[dict]:
@@ -187,7 +187,9 @@ def loss_of(embedder: Embedder, batch: Sequence[Example], answers: dict[str, set
     return F.cross_entropy(scores, wanted), (scores.argmax(1) == wanted).float().mean()
 
 
-def measure(embedder: Embedder, examples: Sequence[Example], answers: dict[str, set[int]], portion: int = 32) -> dict:
+def measure_recall(
+    embedder: Embedder, examples: Sequence[Example], answers: dict[str, set[int]], portion: int = 32
+) -> dict:
     """Recall@1 and @5 of queries among the wanted pictures of all, their own picture left out. {} without queries."""
     from tqdm.auto import tqdm
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from rag_lib.errors import RagError
+from rag_lib.paths import replacing
 from rag_lib.training.minutes import add_minutes
 from rag_lib.training.recipe import Recipe
 
@@ -46,6 +47,8 @@ def optimize(
     optimizers = _optimizers(parameters, matrices, recipe)
     belongs_to = asdict(recipe) | (about or {})
     first, log, path = 0, [], folder / f"{name}.pt"
+    for leftover in folder.glob(f".{path.name}.*.part"):  # of a stop while a checkpoint was written
+        leftover.unlink()
     if path.exists():
         first, log = _resume(path, belongs_to, (*modules, *optimizers), parameters)
     log_every, warm_up = min(LOG_EVERY, max(1, steps // 30)), min(WARM_UP, max(1, steps // 10))
@@ -67,14 +70,10 @@ def optimize(
             sums = []
             bar.set_postfix(means)
         if (number + 1) % SAVE_EVERY == 0 or number + 1 == steps:
-            _save(
-                path,
-                recipe=belongs_to,
-                step=number + 1,
-                log=log,
-                states=[module.state_dict() for module in (*modules, *optimizers)],
-                parameters=[parameter.data for parameter in parameters],
-            )
+            states = [module.state_dict() for module in (*modules, *optimizers)]
+            values = [parameter.data for parameter in parameters]
+            with replacing(path) as beside:
+                torch.save(dict(recipe=belongs_to, step=number + 1, log=log, states=states, parameters=values), beside)
             add_minutes(folder, name, time.monotonic() - saved, anew=number < SAVE_EVERY)
             saved = time.monotonic()
     return log
@@ -108,9 +107,3 @@ def _resume(path: Path, belongs_to: dict, modules, parameters: list) -> tuple[in
     for parameter, value in zip(parameters, state["parameters"], strict=True):
         parameter.data.copy_(value)
     return state["step"], state["log"]
-
-
-def _save(path: Path, **state) -> None:
-    partial = path.with_suffix(".part")
-    torch.save(state, partial)
-    partial.replace(path)

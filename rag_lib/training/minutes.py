@@ -24,7 +24,7 @@ def add_minutes(folder: Path, part: str, seconds: float, *, anew: bool = False) 
 
 
 @contextmanager
-def timed(folder: Path, part: str) -> Iterator[None]:
+def count_minutes(folder: Path, part: str) -> Iterator[None]:
     """Counts what happens inside, also when it is interrupted."""
     started = time.monotonic()
     try:

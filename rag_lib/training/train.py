@@ -23,7 +23,7 @@ from rag_lib.training import losses
 from rag_lib.training.augment import augment, mirror
 from rag_lib.training.files import write_json
 from rag_lib.training.loop import optimize
-from rag_lib.training.minutes import timed
+from rag_lib.training.minutes import count_minutes
 from rag_lib.training.pictures import PictureSet
 from rag_lib.training.queries import QuerySampler
 from rag_lib.training.recipe import Recipe
@@ -63,7 +63,7 @@ def train_text(
     50 steps apart.
     """
     if tokens is None:
-        with timed(folder, "patch tokens"):
+        with count_minutes(folder, "patch tokens"):
             tokens = patch_tokens(model, pictures, recipe)
     with torch.no_grad():
         model.visual_proj.weight.mul_(1 / tokens[:1000].float().std())  # bring the tokens to the words' scale

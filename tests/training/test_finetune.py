@@ -17,7 +17,7 @@ from rag_lib.errors import RagError
 from rag_lib.training import finetune as module
 from rag_lib.training import loop
 from rag_lib.training.embedder import Embedder
-from rag_lib.training.finetune import Example, finetune, loss_of, measure
+from rag_lib.training.finetune import Example, finetune, loss_of, measure_recall
 from rag_lib.training.trainable import load_trainable
 
 OFFICIAL = "visualized-bge-base-en-v1.5"
@@ -136,9 +136,9 @@ def test_recall_leaves_the_querys_own_picture_out_and_takes_any_right_answer():
     first = Example("0|0", source=0, text="0", wanted=2, wrong=())
     second = Example("|1", source=-1, text="1", wanted=0, wrong=())
     answers = {"0|0": {1, 2}, "|1": {0}, "|other": {3}}
-    assert measure(embedder, [first, first], answers) == {"Recall@1": 1.0, "Recall@5": 1.0}
-    assert measure(embedder, [first, second], answers) == {"Recall@1": 0.5, "Recall@5": 1.0}
-    assert measure(embedder, [], answers) == {}
+    assert measure_recall(embedder, [first, first], answers) == {"Recall@1": 1.0, "Recall@5": 1.0}
+    assert measure_recall(embedder, [first, second], answers) == {"Recall@1": 0.5, "Recall@5": 1.0}
+    assert measure_recall(embedder, [], answers) == {}
 
 
 @pytest.fixture

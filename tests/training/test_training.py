@@ -102,6 +102,29 @@ def test_a_short_stage_has_a_curve_too(tmp_path, monkeypatch, steps, rows, every
     assert log[-1]["loss"] < log[0]["loss"]
 
 
+@pytest.mark.parametrize(("size", "norm"), [(1000.0, 1.0), (0.1, 0.1)])
+def test_gradients_are_clipped_to_a_norm_of_one(tmp_path, monkeypatch, size, norm):
+    weight, norms, descend = torch.nn.Parameter(torch.ones(2, 2)), [], torch.optim.AdamW.step
+
+    def note(optimizer, *arguments):
+        norms.append(weight.grad.norm().item())
+        return descend(optimizer, *arguments)
+
+    def step(rng):
+        return (weight * size / 2).sum(), {}  # a gradient of norm `size`
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", note)
+    loop.optimize("some", step, [weight], None, 2, Recipe(muon=False), tmp_path, modules=[])
+    assert norms == pytest.approx([norm, norm], rel=1e-4)
+
+
+def test_a_checkpoint_that_was_half_written_is_cleared(miniature, tmp_path):
+    (tmp_path / ".tower.pt.abc.part").write_bytes(b"half")
+    (tmp_path / ".text.pt.abc.part").write_bytes(b"half")
+    miniature.train(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"tower.pt", "text.pt", "minutes.json"}
+
+
 @pytest.mark.parametrize(("steps", "warm"), [(5000, 60), (2400, 60), (600, 60), (100, 10), (5, 1)])
 def test_the_learning_rate_rises_over_sixty_steps_or_a_tenth_of_a_short_stage(tmp_path, monkeypatch, steps, warm):
     weight, rates = torch.nn.Linear(2, 2), []

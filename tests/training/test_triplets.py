@@ -39,6 +39,14 @@ def test_other_fields_of_upstreams_files_are_left_alone(write):
     assert len(read_triplets(write(line))) == 1
 
 
+@pytest.mark.parametrize(
+    ("field", "meant"), [("q_txt", "q_text"), ("positive_values", "positive_value"), ("hn_images", "hn_image")]
+)
+def test_a_field_that_is_nearly_one_of_ours_is_named(write, field, meant):
+    with pytest.raises(RagError, match=f"line 1 has a field '{field}'; it is called '{meant}'"):
+        read_triplets(write({"q_text": "a lamp", "positive_value": "b.png", field: "a.png"}))
+
+
 def test_a_sign_inside_of_a_string_ends_no_line(write):
     text = "a lamp\u2028or two"
     assert read_triplets(write(json.dumps(GOOD | {"q_text": text}, ensure_ascii=False)))[0].text == text
@@ -100,6 +108,14 @@ def test_an_unreadable_picture_is_named_and_its_triplet_left_out(write, tmp_path
     left, _, skipped = load_pictures(read_triplets(path), 16)
     assert [(path.name, bool(reason)) for path, reason in skipped] == [("c.png", True)]
     assert [(triplet.text, triplet.wrong) for triplet in left] == [("in red", ()), ("a lamp", ())]
+
+
+def test_when_half_of_the_pictures_open_the_others_are_left_out(write, tmp_path):
+    path = write(GOOD | {"hn_image": ["c.png", "d.png"]})
+    for name in "cd":
+        (tmp_path / f"{name}.png").write_bytes(b"no picture")
+    (left,), _, skipped = load_pictures(read_triplets(path), 16)
+    assert left.wrong == () and {path.name for path, _ in skipped} == {"c.png", "d.png"}
 
 
 def test_too_many_unreadable_pictures_are_an_error(write, tmp_path):

@@ -14,7 +14,7 @@ from rag_lib.encoders import Encoder
 from rag_lib.errors import RagError, did_you_mean
 from rag_lib.evaluation.cir import circo, cirr, fashioniq
 from rag_lib.evaluation.cir.gallery import Gallery, encode_gallery
-from rag_lib.evaluation.cir.published import published_for
+from rag_lib.evaluation.cir.published import find_published
 from rag_lib.evaluation.cir.records import CirBenchmark, CirQuery
 from rag_lib.evaluation.cir.submission import write_submissions
 from rag_lib.evaluation.cir.ways import embed_ways
@@ -84,7 +84,7 @@ def evaluate_cir(
         "excludes_reference": benchmark.excludes_reference,
         "rows": {},
         "other_rows": {},
-        "published": published_for(name),
+        "published": find_published(name),
         "submissions": [],
     }
     rankings = {way: _rank(benchmark, encoded, vectors, f"rank, {way}", progress) for way, vectors in ways.items()}

@@ -64,6 +64,6 @@ PUBLISHED = (
 )
 
 
-def published_for(benchmark: str) -> list[dict]:
+def find_published(benchmark: str) -> list[dict]:
     """Every published row of a benchmark, as plain dictionaries."""
     return [asdict(row) for row in PUBLISHED if row.benchmark == benchmark]

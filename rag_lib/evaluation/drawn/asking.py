@@ -51,9 +51,9 @@ class Asker:
         self.sources = [picture for picture in products if picture.image_id.endswith(".1")]
         self.scenes: dict[str, list[Picture]] = {"seen": [], "held-out": []}
 
-    def ask(self, family: str, count: int) -> list[DrawnQuery]:
+    def make_queries(self, family: str, count: int) -> list[DrawnQuery]:
         """`count` queries of a family; the cells of its splits take turns."""
-        ask, cells = {
+        make, cells = {
             "theme transfer": (self._theme_transfer, itertools.product(self.phrasings, COMBINATION, self.scenes)),
             "attribute edit": (self._edit, [(p, *edit) for p, edit in itertools.product(self.phrasings, EDITS)]),
             "category swap": (self._category_swap, itertools.product(self.phrasings, COMBINATION)),
@@ -64,7 +64,7 @@ class Asker:
         for number in range(count):
             round_, cell = divmod(number, len(cells))
             for _ in range(TRIES):
-                drawn = ask(round_, *cells[cell])
+                drawn = make(round_, *cells[cell])
                 if drawn is None:
                     continue
                 picture, text, from_picture, from_words, tags = drawn

@@ -105,7 +105,7 @@ def make_plan(
     own = _takes(alone, "own")
     standard = [*_takes(wanted + alone, "1"), *_takes(twice, "2"), *own]
     asker = Asker(rng, standard, own, seen=seen, unseen=unseen, phrasings=PHRASINGS[split])
-    queries = [query for family in FAMILIES for query in asker.ask(family, per_family)]
+    queries = [query for family in FAMILIES for query in asker.make_queries(family, per_family)]
     scenes = [picture for pictures in asker.scenes.values() for picture in pictures]
     galleries = {"standard": [*standard, *scenes], "full": [*_takes(world, "1"), *own, *scenes]}
     return Plan(

@@ -60,7 +60,7 @@ def rerank_all(
     from tqdm.auto import tqdm
 
     outcomes = []
-    for gallery, query, found, right in tqdm(list(questions(answers, sample)), desc="rerank", unit="query"):
+    for gallery, query, found, right in tqdm(list(pick_queries(answers, sample)), desc="rerank", unit="query"):
         # Titles and metadata of a catalog could give the answer away: candidates are pictures here, and nothing else.
         hits = [Hit(n, score, Item(image_id, benchmark.path(image_id))) for n, (image_id, score) in enumerate(found, 1)]
         with warnings.catch_warnings():  # evaluations do not warn: unheard words are what some splits are for
@@ -87,10 +87,10 @@ def gate(outcomes: Sequence[Outcome], benchmark: Benchmark) -> Gate:
         for family in (ALL, *FAMILIES)
         if (some := [o for o in outcomes if o.gallery == gallery and family in _families(o.query)])
     ]
-    return Gate(rows, _explained(outcomes, benchmark), *_verdict(rows))
+    return Gate(rows, _count_right(outcomes, benchmark), *_verdict(rows))
 
 
-def questions(answers: Iterable[Asked], sample: int | None) -> Iterator[tuple]:
+def pick_queries(answers: Iterable[Asked], sample: int | None) -> Iterator[tuple]:
     """(gallery, query, its first hits as (image id, score), the right answers)."""
     for asked in answers:
         for family in FAMILIES:
@@ -148,7 +148,7 @@ def _verdict(rows: Sequence[dict]) -> tuple[bool | None, str]:
     )
 
 
-def _explained(outcomes: Sequence[Outcome], benchmark: Benchmark) -> list[dict]:
+def _count_right(outcomes: Sequence[Outcome], benchmark: Benchmark) -> list[dict]:
     """The share of right attributes in the evidence on candidates, by whether training saw their combination."""
     right: dict[tuple[str, str], list[bool]] = {}
     for outcome in outcomes:
@@ -158,7 +158,7 @@ def _explained(outcomes: Sequence[Outcome], benchmark: Benchmark) -> list[dict]:
                 continue
             combination = "unseen" if is_held_out(*shown) else "seen"
             for phrase in (*evidence.keeps, *evidence.changes, *evidence.violates):
-                for attribute, label in said(phrase).items():
+                for attribute, label in read_claim(phrase).items():
                     truth = shown[list(LABELS).index(attribute)]
                     right.setdefault((attribute, combination), []).append(label == truth)
     rows = [(attribute, combination) for attribute in LABELS for combination in ("seen", "unseen")]
@@ -174,7 +174,7 @@ def _explained(outcomes: Sequence[Outcome], benchmark: Benchmark) -> list[dict]:
     ]
 
 
-def said(phrase: str) -> dict[str, str]:
+def read_claim(phrase: str) -> dict[str, str]:
     """What one phrase of evidence says that a candidate shows: attribute -> label.
 
     Only the benchmark's own labels are counted ("stripes", not "striped"): of a model that speaks in its own words the

@@ -1,6 +1,6 @@
 """What hybrid search is worth: questions over a drawn gallery whose pictures have titles as the drawn shop writes them.
 
-In: a benchmark's plan; out: titles, `Question` records with their exact answers, and the ranks of the first right hit
+In: a benchmark's plan; out: titles, `TitleQuery` records with their exact answers, and the ranks of the first right hit
 with and without BM25 over the titles, asked of a real collection. Four sorts of questions: an instruction for a
 picture, a description, and a special name ("bagless vacuum cleaner") that a title holds and no picture shows, beside a
 color in words or beside a picture of the motif.
@@ -29,7 +29,7 @@ EVERY = 4  # of the benchmark's own queries, one in so many is asked here
 
 
 @dataclass(frozen=True)
-class Question:
+class TitleQuery:
     """`right`: image ids of the answers, never the query's own picture `image_id`."""
 
     kind: str
@@ -49,13 +49,13 @@ def write_titles(plan: Plan, gallery: str = "standard") -> dict[str, str]:
     return {image_id: title(image_id) for image_id in plan.galleries[gallery]}
 
 
-def make_questions(plan: Plan, titles: Mapping[str, str], gallery: str = "standard") -> list[Question]:
+def make_questions(plan: Plan, titles: Mapping[str, str], gallery: str = "standard") -> list[TitleQuery]:
     """All sorts, the same on every call."""
     shelf, questions = plan.shelf(gallery), []
     composed = [query for query in plan.asked(gallery) if query.family in COMPOSED][::EVERY]
     worded = [query for query in plan.asked(gallery) if query.family == "text only"][::EVERY]
     for kind, asked in zip(KINDS, (composed, worded), strict=False):
-        questions += [Question(kind, q.image_id, q.text, frozenset(answers(q, shelf))) for q in asked]
+        questions += [TitleQuery(kind, q.image_id, q.text, frozenset(answers(q, shelf))) for q in asked]
     rng = np.random.default_rng([SEEDS[plan.split], len(KINDS)])
     for kind in KINDS[2:]:
         for name in (name for category in CATEGORIES for name in special_names(category)):
@@ -64,7 +64,7 @@ def make_questions(plan: Plan, titles: Mapping[str, str], gallery: str = "standa
 
 
 def first_right(
-    encoder: Encoder, benchmark: Benchmark, questions: Sequence[Question], titles: Mapping[str, str], pictures
+    encoder: Encoder, benchmark: Benchmark, questions: Sequence[TitleQuery], titles: Mapping[str, str], pictures
 ) -> dict[str, np.ndarray]:
     """Way of `WAYS` -> (n,) the rank of the first right hit, from 1; infinite where none of the first `FIRST` is right.
 
@@ -94,7 +94,7 @@ def first_right(
     return found
 
 
-def _special(rng, plan: Plan, titles: Mapping[str, str], shelf: Shelf, kind: str, name: str) -> Question | None:
+def _special(rng, plan: Plan, titles: Mapping[str, str], shelf: Shelf, kind: str, name: str) -> TitleQuery | None:
     """A question for a name, such that something of the kind asked for has the name and something has not."""
     named = sorted(image_id for image_id, title in titles.items() if title.endswith(f" {name}"))
     for choice in rng.permutation(len(named)):
@@ -107,5 +107,5 @@ def _special(rng, plan: Plan, titles: Mapping[str, str], shelf: Shelf, kind: str
             continue
         own = sorted(others)[int(rng.integers(len(others)))] if pictured else None
         text = f"{name.lower()} with the same pattern" if pictured else f"{color} {name.lower()}"
-        return Question(kind, own, text, frozenset(fitting & set(named)))
+        return TitleQuery(kind, own, text, frozenset(fitting & set(named)))
     return None

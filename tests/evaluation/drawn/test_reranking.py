@@ -2,30 +2,14 @@
 
 import pytest
 
-from rag_lib.encoders import load_encoder
-from rag_lib.evaluation.drawn.benchmark import make_benchmark
-from rag_lib.evaluation.drawn.meter import Asked, ask
-from rag_lib.evaluation.drawn.plan import FAMILIES, answers
+from rag_lib.evaluation.drawn.meter import Asked
+from rag_lib.evaluation.drawn.plan import FAMILIES, GALLERIES, answers
 from rag_lib.evaluation.drawn.report import ALL
-from rag_lib.evaluation.drawn.reranking import gate, questions, rerank_all, said
+from rag_lib.evaluation.drawn.reranking import Outcome, gate, pick_queries, read_claim, rerank_all
 from rag_lib.evaluation.drawn.tables import gate_tables
 from rag_lib.evaluation.measures import FIRST
 from rag_lib.records import Evidence, Ranking
 from rag_lib.rerank import load_reranker
-
-SIZES = dict(n_standard=400, per_family=42)
-
-
-@pytest.fixture(scope="module")
-def benchmark(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAG_HOME", str(tmp_path_factory.mktemp("home")))
-        return make_benchmark("validation", galleries=["standard"], **SIZES)
-
-
-@pytest.fixture(scope="module")
-def asked(benchmark):
-    return list(ask(load_encoder("pocket"), benchmark, galleries=["standard"]))
 
 
 class Reordering:
@@ -103,8 +87,25 @@ def test_harm_to_one_family_outweighs_a_better_order_of_all(asked, benchmark):
     assert found.use is False and "category swap in the standard gallery" in found.verdict
 
 
+@pytest.mark.parametrize(
+    ("galleries", "mended", "use"),
+    [(GALLERIES, 6, None), (GALLERIES, 7, True), (GALLERIES[:1], 6, True), (GALLERIES[:1], 5, None)],
+)
+def test_of_two_galleries_each_must_be_better_at_half_the_level(benchmark, galleries, mended, use):
+    """Six queries that are mended and none spoiled have p = 2/64 = 0.031, seven 0.016; five 0.063."""
+    swaps = [query for query in benchmark.plan.queries if query.family == "category swap"][:20]
+    outcomes = [
+        Outcome(
+            gallery, query, retrieved=False, reranked=gallery == "standard" and n < mended, within=True, evidence={}
+        )
+        for gallery in galleries
+        for n, query in enumerate(swaps)
+    ]
+    assert gate(outcomes, benchmark).use is use
+
+
 def test_a_sample_is_spread_over_the_families(asked):
-    some = list(questions(asked, 5))
+    some = list(pick_queries(asked, 5))
     assert len(some) == 5 * len(FAMILIES)
     assert {query.family for _, query, _, _ in some} == set(FAMILIES)
     assert len({query.query_id for _, query, _, _ in some}) == len(some)
@@ -126,7 +127,7 @@ def test_a_sample_is_spread_over_the_families(asked):
     ],
 )
 def test_what_a_phrase_says_is_read_from_its_claim_alone(phrase, labels):
-    assert said(phrase) == labels
+    assert read_claim(phrase) == labels
 
 
 def test_a_false_explanation_is_counted_as_one(asked, benchmark):

@@ -9,7 +9,7 @@ from rag_lib.drawn.drawing import CATEGORIES
 from rag_lib.drawn.wares import special_names
 from rag_lib.evaluation.drawn.benchmark import Benchmark, make_plan
 from rag_lib.evaluation.drawn.plan import Picture, Plan
-from rag_lib.evaluation.studies.titles import EVERY, KINDS, WAYS, Question, first_right, make_questions, write_titles
+from rag_lib.evaluation.studies.titles import EVERY, KINDS, WAYS, TitleQuery, first_right, make_questions, write_titles
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +88,9 @@ def test_titles_find_what_no_vector_holds_and_mislead_where_it_knows_better(tmp_
     pictures = np.array([[1, 1, 1, 0.1], [1, 1, 1, 0.2], [1, 1, 1, 0.3], [0, 1, 1, 0]], np.float32)
     pictures /= np.linalg.norm(pictures, axis=1, keepdims=True)
     asked = [
-        Question(KINDS[2], None, "red toaster with bun warmer", frozenset("b")),
-        Question(KINDS[1], None, "red toaster", frozenset("a")),
-        Question(KINDS[1], None, "red toaster", frozenset("z")),
+        TitleQuery(KINDS[2], None, "red toaster with bun warmer", frozenset("b")),
+        TitleQuery(KINDS[1], None, "red toaster", frozenset("a")),
+        TitleQuery(KINDS[1], None, "red toaster", frozenset("z")),
     ]
     found = first_right(Reader(), Benchmark(plan, tmp_path), asked, titles, pictures)
     assert list(found) == list(WAYS)
