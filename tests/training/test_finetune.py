@@ -137,7 +137,9 @@ def test_recall_leaves_the_querys_own_picture_out_and_takes_any_right_answer():
     second = Example("|1", source=-1, text="1", wanted=0, wrong=())
     answers = {"0|0": {1, 2}, "|1": {0}, "|other": {3}}
     assert measure_recall(embedder, [first, first], answers) == {"Recall@1": 1.0, "Recall@5": 1.0}
-    assert measure_recall(embedder, [first, second], answers) == {"Recall@1": 0.5, "Recall@5": 1.0}
+    for portion in (1, 3, 32):
+        found = measure_recall(embedder, [first, second], answers, portion)
+        assert found == {"Recall@1": 0.5, "Recall@5": 1.0}
     assert measure_recall(embedder, [], answers) == {}
 
 

@@ -89,6 +89,12 @@ def test_every_gallery_is_asked_in_every_way_with_and_without_the_own_picture(an
             assert (query.image_id in asked.run[query.query_id]) <= (asked.own == "kept")
 
 
+def test_queries_are_all_asked_however_many_at_once(answers, benchmark, monkeypatch):
+    monkeypatch.setattr("rag_lib.evaluation.drawn.meter.BATCH", 5)
+    for some, whole in zip(ask(Oracle(benchmark.plan), benchmark), answers, strict=True):
+        assert some.run == whole.run
+
+
 def test_the_oracle_is_right_composed_and_a_half_is_not(made):
     for gallery in GALLERIES:
         for family in COMPOSED:
