@@ -1,6 +1,7 @@
 """The one exception that a user is meant to read: what was found, what was expected, and the remedy."""
 
 import difflib
+import sys
 from collections.abc import Iterable
 
 
@@ -20,3 +21,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     known = {str(each).lower(): each for each in known}
     near = difflib.get_close_matches(str(name).lower(), known, n=1)
     return f" Did you mean '{known[near[0]]}'?" if near else ""
+
+
+def level_outside() -> int:
+    """`stacklevel` for the caller's `warnings.warn`: of the nearest frame that is not of this package."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith("rag_lib."):
+        frame, level = frame.f_back, level + 1
+    return level

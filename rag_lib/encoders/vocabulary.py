@@ -8,11 +8,12 @@ any other. Known is a word that was taught and that the tokenizer leaves whole, 
 
 import difflib
 import re
-import sys
 import unicodedata
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
+
+from rag_lib.errors import level_outside
 
 JOINERS = "'’-"  # belong to a word that goes on behind them: don't, t-shirt
 ENDING = re.compile(r"['’](?:s|t|d|m|ll|re|ve)$", re.IGNORECASE)  # of it's and i'd: it carries no meaning of its own
@@ -90,7 +91,7 @@ class Vocabulary:
     def warn(self, text: str) -> None:
         """Warn of an instruction once, however often it is asked, at the line outside of this package."""
         if text not in self._warned and (sentence := self.sentence(text)):
-            warnings.warn(sentence, UnknownWords, stacklevel=_level_outside())
+            warnings.warn(sentence, UnknownWords, stacklevel=level_outside())
             self._warned.add(text)
 
     def _pieces(self, word: str) -> list[str]:
@@ -204,11 +205,3 @@ def _listed(parts: list[str], link: str) -> str:
 def _shown(word: str) -> str:
     word = "".join(sign for sign in word if sign.isprintable())
     return word if len(word) <= CLIPPED else f"{word[:CLIPPED]}…"
-
-
-def _level_outside() -> int:
-    """`stacklevel` for the caller's `warnings.warn`: of the nearest frame that is not of this package."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back and frame.f_globals.get("__name__", "").startswith("rag_lib."):
-        frame, level = frame.f_back, level + 1
-    return level
