@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -30,18 +31,20 @@ class EncodedImages:
     """`vectors`: (len(kept), dim) float32, unit rows; `kept`: what each row was read from; `skipped`: the rest.
 
     `encoded`: how many pictures the model saw; the others of `kept` came from the cache or were met twice.
+    `ids`: the content id that each row is the vector of; None for PIL images and files that changed meanwhile.
     """
 
     vectors: np.ndarray
     kept: tuple
     skipped: tuple[Skipped, ...]
     encoded: int
+    ids: tuple[str | None, ...]
 
 
 class _Read(NamedTuple):
     """What a reading thread found: the vector, or else the prepared picture, or else why there is none.
 
-    `image_id`: the content's, under which the vector is cached; None where no cache is used.
+    `image_id`: the content's, under which the vector is cached; None where it is not known for sure.
     """
 
     source: Any
@@ -83,20 +86,22 @@ class BaseEncoder(ABC):
         paths: Sequence,
         *,
         batch_size: int = 32,
-        progress: bool = True,
+        progress: Any = True,
         cache: EmbeddingCache | None = None,
     ) -> EncodedImages:
         """Embed pictures (paths or PIL images), each alone. A picture that cannot be opened is skipped by name.
 
-        `cache`: files whose content it holds are not decoded, the others are added batch by batch, and a content that
-        is given twice is embedded once. PIL images pass it by.
+        `progress`: whether to show a bar, or the tqdm bar to move on. `cache`: files whose content it holds are not
+        decoded, the others are added. A content that is given twice is embedded once. PIL images pass both by.
         """
         from tqdm.auto import tqdm
 
         _check_given(batch_size, paths)
-        kept, skipped, rows = [], [], []  # rows[i]: the vector of kept[i], or the row that gets it
+        kept, ids, skipped, rows = [], [], [], []  # rows[i]: the vector of kept[i], or the row that gets it
         batch, first, encoded = [], {}, 0  # batch: rows to embed, with their pictures; first: image_id -> row
-        with tqdm(total=len(paths), desc="encode", unit="image", disable=not progress) as bar:
+        own = isinstance(progress, bool)
+        bar = tqdm(total=len(paths), desc="encode", unit="image", disable=not progress) if own else progress
+        with bar if own else nullcontext():
             for read in self._read_ahead(paths, 2 * batch_size, cache):
                 if read.reason:
                     skipped.append(Skipped(read.source, read.reason))
@@ -104,6 +109,7 @@ class BaseEncoder(ABC):
                     continue
                 row = len(kept)
                 kept.append(read.source)
+                ids.append(read.image_id)
                 twin = row if read.image_id is None else first.setdefault(read.image_id, row)
                 rows.append(twin if read.vector is None else read.vector)
                 if read.vector is not None or twin != row:
@@ -121,7 +127,7 @@ class BaseEncoder(ABC):
                 bar.update(len(batch))
         vectors = [rows[row] if isinstance(row, int) else row for row in rows]
         stacked = np.stack(vectors) if vectors else np.empty((0, self.dim), np.float32)
-        return EncodedImages(stacked, tuple(kept), tuple(skipped), encoded)
+        return EncodedImages(stacked, tuple(kept), tuple(skipped), encoded, tuple(ids))
 
     def encode_query(self, image=None, text: str | None = None) -> np.ndarray:
         """Embed a picture, an instruction, or both composed: (dim,) float32, unit length.
@@ -162,10 +168,10 @@ class BaseEncoder(ABC):
 
         def read(source) -> _Read:
             try:
-                if cache is None or not isinstance(source, str | os.PathLike):
+                if not isinstance(source, str | os.PathLike):
                     return _Read(source, prepared=self.prepare(source))
                 state, image_id = _state(source), _content_id(source)
-                vector = cache.get(image_id) if image_id else None
+                vector = cache.get(image_id) if cache is not None and image_id else None
                 if vector is not None:
                     return _Read(source, image_id, vector)
                 prepared = self.prepare(source)
