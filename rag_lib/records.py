@@ -1,11 +1,38 @@
 """The plain records that flow between the parts: Item -> Hit -> Ranking, with Query and Catalog beside them."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rag_lib.errors import RagError
+
+MAX_TEXT = 65_535  # bytes of one text
+
+
+def find_fault(value: Any) -> str | None:
+    """Why no store can keep a plain value (text, number, bool, list, dict; a title, or one of metadata); or None.
+
+    JSON has whole numbers of any length and infinite floats, and Python has halves of an emoji; a database has not.
+    """
+    if isinstance(value, Mapping):
+        odd = next((key for key in value if not isinstance(key, str) or key == "$meta"), None)
+        parts = [*value, *value.values()]
+        return f"the key {odd!r} is reserved: rename it" if odd else next(filter(None, map(find_fault, parts)), None)
+    if isinstance(value, list | tuple):
+        return next(filter(None, map(find_fault, value)), None)
+    if isinstance(value, str):
+        try:
+            size = len(value.encode())
+        except UnicodeEncodeError:
+            return f"the text {value[:40]!a} holds half of a character (a lone surrogate): write it whole"
+        return f"a text has {size:,} bytes, and {MAX_TEXT:,} fit: shorten it" if size > MAX_TEXT else None
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return f"the number {str(value)[:40]} has more than 64 bits: write it as text, in quotes"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"the number is {value}, which is not finite: leave it empty or write it as text"
+    return None
 
 
 def as_text(value: Any, what: str) -> str:

@@ -1,16 +1,24 @@
 """The index follows the catalog: complete, without duplicates, whatever was there before."""
 
+import json
 import shutil
+import subprocess
+import sys
+from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from tqdm.auto import tqdm
 
 from rag_lib.catalog import load_folder, query_picture
 from rag_lib.collection import Collection
 from rag_lib.collection.rows import schema
 from rag_lib.drawn.drawing import draw_product
 from rag_lib.encoders import load_encoder
+from rag_lib.encoders.cache import EmbeddingCache
 from rag_lib.errors import RagError
 from rag_lib.images import content_id
 from rag_lib.index import collection_name, open_index, update_index
@@ -203,3 +211,251 @@ def test_a_collection_that_an_earlier_version_made_is_made_anew_without_embeddin
         assert not collection.needs_rebuild and collection.count() == 3
         vector = encoder.encode_query(folder / "lamp.jpg")
         assert collection.search(vector, limit=1, text="camera")[0].item.path == folder / "camera.jpg"
+
+
+# Pictures that change, and many of them
+
+
+@pytest.mark.parametrize("back", [True, False])
+def test_a_picture_that_is_another_one_while_it_is_embedded_gives_no_vector_to_the_first(
+    folder, encoder, tmp_path, monkeypatch, capsys, back
+):
+    """It was A when the catalog was read, B when it was embedded, and perhaps A again."""
+    catalog, lamp, encode = load_folder(folder), folder / "lamp.jpg", encoder.encode_images
+    first, other = lamp.read_bytes(), (folder / "camera.jpg").read_bytes() + b"more"
+
+    def swap(paths, **options):
+        lamp.write_bytes(other)
+        found = encode(paths, **options)
+        if back:
+            lamp.write_bytes(first)
+        return found
+
+    monkeypatch.setattr(encoder, "encode_images", swap)
+    with open_index(catalog, encoder, str(tmp_path / "milvus.db"), progress=False) as collection:
+        assert collection.ids() == {item.image_id for item in catalog.items if item.path != lamp}
+    assert "skipped lamp.jpg: it changed while it was indexed" in capsys.readouterr().out
+    monkeypatch.undo()
+    monkeypatch.setenv("RAG_HOME", str(tmp_path))
+    lamp.write_bytes(first)
+    with open_(folder, encoder, tmp_path) as collection:
+        hit = collection.search(encoder.encode_query(lamp), limit=1)[0]
+    assert (hit.item.path, hit.score) == (lamp, pytest.approx(1, abs=1e-4))
+
+
+def test_nothing_is_lost_where_one_chunk_ends_and_all_chunks_share_one_bar(folder, encoder, tmp_path, monkeypatch):
+    bars = []
+
+    class Bar(tqdm):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            bars.extend([] if self.disable or self.desc == "reading the collection" else [self])  # that one comes late
+
+    monkeypatch.setattr("tqdm.auto.tqdm", Bar)
+    monkeypatch.setattr("rag_lib.index.tqdm", Bar)
+    monkeypatch.setattr("rag_lib.collection.milvus.tqdm", Bar)
+    for number in range(4):
+        Image.new("RGB", (32, 32), (9 * number, 60, 90)).save(folder / f"plain{number}.png")
+    for chunk in (1, 2, 3, 6, 7):
+        monkeypatch.setattr("rag_lib.index.CHUNK", chunk)
+        bars.clear()
+        with open_index(load_folder(folder), encoder, str(tmp_path / f"{chunk}.db"), cache=False) as collection:
+            assert collection.ids() == {item.image_id for item in load_folder(folder).items} and len(collection) == 7
+        assert [(bar.desc, bar.total, bar.n) for bar in bars] == [("encode", 7, 7)]
+
+
+def test_ten_skipped_pictures_are_named_and_the_rest_is_counted(folder, encoder, tmp_path, capsys):
+    for number in range(14):
+        (folder / f"twin{number:02}.jpg").write_bytes((folder / "lamp.jpg").read_bytes())
+    with open_(folder, encoder, tmp_path) as collection:
+        assert collection.count() == 3
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:10] == [f"skipped twin{number:02}.jpg: same picture as lamp.jpg" for number in range(10)]
+    assert lines[10:] == ["skipped 4 more"]
+
+
+def test_any_name_of_an_encoder_or_catalog_makes_a_name_of_a_collection(folder, encoder, tmp_path):
+    class Named:
+        fingerprint, dim, encode_images = encoder.fingerprint, encoder.dim, encoder.encode_images
+
+        def __init__(self, name):
+            self.name = name
+
+    for name in ("/modèles/évalué", "模型", "x" * 300):
+        catalog = replace(load_folder(folder), name="7 pictures é")
+        made = collection_name(catalog, Named(name))
+        assert made.isascii() and made.isidentifier() and len(made) < 255 and made.endswith(encoder.fingerprint)
+        with open_index(catalog, Named(name), str(tmp_path / "milvus.db"), progress=False) as collection:
+            assert collection.count() == 3
+    assert collection_name(load_folder(folder), encoder).endswith(f"_pocket_{encoder.fingerprint}")
+
+
+# Whose rows they are
+
+
+def test_a_catalog_that_was_loaded_earlier_removes_nothing_that_was_indexed_since(folder, encoder, tmp_path, capsys):
+    old = load_folder(folder)
+    Image.new("RGB", (64, 64), "teal").save(folder / "new.png")
+    open_(folder, encoder, tmp_path).close()
+    with open_index(old, encoder, str(tmp_path / "milvus.db"), progress=False) as collection:
+        assert collection.count() == 4
+        assert update_index(collection, old, encoder, progress=False).besides == 1
+    assert "kept 1 rows that are not in this catalog" in capsys.readouterr().out
+    Image.new("RGB", (64, 64), "red").save(folder / "new.png")  # what was indexed is gone
+    with open_index(old, encoder, str(tmp_path / "milvus.db"), progress=False) as collection:
+        assert collection.ids() == {item.image_id for item in old.items}
+
+
+def test_a_picture_that_the_catalog_leaves_out_is_removed_though_it_is_there(folder, encoder, tmp_path):
+    open_(folder, encoder, tmp_path).close()
+    catalog = load_folder(folder)
+    camera, *rest = catalog.items
+    without = replace(catalog, items=tuple(rest), skipped=((camera.path, "not wanted"),))
+    with open_index(without, encoder, str(tmp_path / "milvus.db"), progress=False) as collection:
+        assert collection.ids() == {item.image_id for item in rest}
+
+
+def test_an_owner_is_a_plain_name(folder, encoder, tmp_path):
+    with pytest.raises(RagError, match="The owner 'an na' is no plain name"):
+        open_index(load_folder(folder), encoder, str(tmp_path / "a.db"), owner="an na")
+
+
+def test_a_local_folder_asks_for_no_owner(folder, encoder, tmp_path):
+    """One user has it, who may move his pictures, or keep two folders under one name."""
+    with open_index(
+        replace(load_folder(folder), name="shop"), encoder, str(tmp_path / "milvus.db"), progress=False
+    ) as collection:
+        own = collection.ids()
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    with open_index(
+        replace(load_folder(copy), name="shop"), encoder, str(tmp_path / "milvus.db"), progress=False
+    ) as collection:
+        assert collection.ids() == own
+        assert collection.search(encoder.encode_query(copy / "lamp.jpg"), limit=1)[0].item.path == copy / "lamp.jpg"
+
+
+def test_the_collection_of_a_folder_that_was_moved_is_named(folder, encoder, tmp_path, capsys):
+    with open_(folder, encoder, tmp_path) as collection:
+        old = collection.name
+    twin = shutil.copytree(folder, tmp_path / "elsewhere" / "pictures")
+    open_(twin, encoder, tmp_path).close()
+    assert old not in capsys.readouterr().out  # both are there
+    (tmp_path / "new").mkdir()
+    folder = folder.rename(tmp_path / "new" / "pictures")
+    with open_(folder, encoder, tmp_path) as collection:
+        assert collection.count() == 3 and collection.name != old
+    assert f"left {old}: its folder is gone. Collection(" in capsys.readouterr().out
+    with open_(folder, encoder, tmp_path):
+        assert capsys.readouterr().out == ""
+
+
+# Kills and damage
+
+KILLED = """
+import os, sys
+from milvus_lite.storage.wal import WAL
+from rag_lib.catalog import load_folder
+from rag_lib.encoders import load_encoder
+from rag_lib import index
+flushes = int(sys.argv[3])
+index.CHUNK = 1
+close = WAL.close_and_delete
+def die(self):
+    global flushes
+    flushes -= 1
+    close(self) if flushes else os._exit(9)
+WAL.close_and_delete = die  # the manifest is saved, the log is still there
+index.open_index(load_folder(sys.argv[1]), load_encoder("pocket"), sys.argv[2], progress=False)
+"""
+
+
+@pytest.mark.parametrize("flush", [2, 3, 4])
+def test_killed_within_a_flush_no_row_comes_twice(folder, encoder, tmp_path, flush):
+    uri = str(tmp_path / "milvus.db")
+    killed = subprocess.run([sys.executable, "-c", KILLED, folder, uri, str(flush)], capture_output=True, text=True)
+    assert killed.returncode == 9, killed.stderr
+    with Collection(uri, collection_name(load_folder(folder), encoder)) as collection:
+        assert collection.count() == len(collection.ids()) == len(collection.search(encoder.encode_query(text="lamp")))
+    for _ in range(2):
+        with open_(folder, encoder, tmp_path) as collection:
+            hits = collection.search(encoder.encode_query(folder / "lamp.jpg"), limit=9)
+            assert collection.count() == 3 == len({hit.item.image_id for hit in hits}) == len(hits)
+
+
+def test_rows_that_come_twice_already_are_made_again_from_the_cache(folder, encoder, tmp_path, monkeypatch):
+    """An earlier version wrote on after such a kill."""
+    uri = tmp_path / "milvus.db"
+    with open_(folder, encoder, tmp_path):
+        pass
+    (data,) = uri.rglob("*.parquet")
+    copy = data.with_name(data.name.replace("data_", "data_9"))
+    shutil.copy(data, copy)
+    manifest = next(uri.rglob("manifest.json"))
+    text = manifest.read_text()
+    manifest.write_text(text.replace(json.dumps(f"data/{data.name}"), f'"data/{data.name}", "data/{copy.name}"'))
+    monkeypatch.setattr(encoder, "embed_images", None)
+    with Collection(uri, collection_name(load_folder(folder), encoder), root=folder) as collection:
+        assert collection.count() == 6
+    with open_(folder, encoder, tmp_path) as collection:
+        assert collection.count() == 3 == len(collection.search(encoder.encode_query(text="lamp"), limit=9))
+
+
+def stored_vectors(folder, encoder):
+    with EmbeddingCache.for_encoder(encoder) as cache:
+        return {item.path.name: cache.get(item.image_id) for item in load_folder(folder).items}
+
+
+def flip(path, vector, place, bit):
+    """One bit of one component of a stored vector."""
+    content = bytearray(path.read_bytes())
+    at = content.find(vector.astype("<f4").tobytes())
+    assert at >= 0
+    content[at + 4 * place + bit // 8] ^= 1 << bit % 8
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("bit", [30, 29, 31, 23])
+def test_a_flipped_bit_of_the_index_is_found_at_the_next_opening(folder, encoder, tmp_path, monkeypatch, bit, capsys):
+    open_(folder, encoder, tmp_path).close()
+    vectors = stored_vectors(folder, encoder)
+    vector = vectors["lamp.jpg"] / np.linalg.norm(vectors["lamp.jpg"])
+    (index,) = (tmp_path / "milvus.db").rglob("*.vector.*.idx")
+    flip(index, vector, int(np.argmax(np.abs(vector))), bit)
+    monkeypatch.setattr(encoder, "embed_images", None)  # the vectors are in the embedding cache
+    with open_(folder, encoder, tmp_path) as collection:
+        for name in vectors:
+            scores = {hit.item.path.name: hit.score for hit in collection.search(vectors[name])}
+            assert scores == pytest.approx({each: vectors[each] @ vectors[name] for each in vectors}, abs=1e-4)
+    assert "is made again from the embedding cache" in capsys.readouterr().out
+
+
+def test_a_row_whose_vector_is_not_the_one_that_was_written_is_found_at_the_next_opening(
+    folder, encoder, tmp_path, monkeypatch
+):
+    open_(folder, encoder, tmp_path).close()
+    vectors = stored_vectors(folder, encoder)
+    (data,) = (tmp_path / "milvus.db").rglob("*.parquet")
+    table = pq.read_table(data)
+    rows = table.to_pylist()
+    rows[0]["vector"], rows[1]["vector"] = rows[1]["vector"], rows[0]["vector"]  # of length 1, and another's
+    pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), data)
+    for index in (tmp_path / "milvus.db").rglob("*.idx"):
+        index.unlink()
+    monkeypatch.setattr(encoder, "embed_images", None)
+    with open_(folder, encoder, tmp_path) as collection:
+        for name, vector in vectors.items():
+            assert collection.search(vector, limit=1)[0].item.path.name == name
+
+
+def test_a_score_that_no_cosine_has_is_refused_and_not_shown_as_1(folder, encoder, tmp_path):
+    collection = open_(folder, encoder, tmp_path)
+    name = collection.name
+    collection.close()
+    vectors = stored_vectors(folder, encoder)
+    vector = vectors["lamp.jpg"] / np.linalg.norm(vectors["lamp.jpg"])
+    (index,) = (tmp_path / "milvus.db").rglob("*.vector.*.idx")
+    place = int(np.argmax(np.abs(vector)))
+    flip(index, vector, place, 30)
+    with Collection(tmp_path / "milvus.db", name) as collection:
+        with pytest.raises(RagError, match="is damaged.*open it with open_index"):
+            collection.search(np.sign(vector[place]) * np.eye(encoder.dim)[place])

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 K = 60  # the paper's constant: the larger, the less the first places count
 
 
-def fused(*rankings: Iterable[tuple[str, float]], k: int = K) -> list[str]:
+def fuse(*rankings: Iterable[tuple[str, float]], k: int = K) -> list[str]:
     """The ids of all rankings, best first: an id's score is the sum of 1 / (k + rank) over the rankings that hold it.
 
     Cormack, Clarke and Buettcher 2009, "Reciprocal Rank Fusion outperforms Condorcet and individual Rank Learning

@@ -26,6 +26,11 @@ def shown(path: Path) -> str:
     return path.relative_to(home).as_posix() if path.is_relative_to(home) else str(path)
 
 
+def holds(path: Path, name: str) -> bool:
+    """Whether the folder has files of a collection of this name."""
+    return (path / "collections" / name).is_dir()
+
+
 def acquire(path: Path, *, timeout: float) -> str:
     """Open the folder, made if missing -> "http://127.0.0.1:port". Call `release` with the same path afterwards.
 

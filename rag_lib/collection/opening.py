@@ -4,16 +4,22 @@ In: a connected client and a name; out: an `Opened` with what the collection hol
 """
 
 import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from rag_lib.collection.calls import CALL_S, MilvusError, checked
+from rag_lib.collection.calls import CALL_S, MilvusError, attempt
+from rag_lib.collection.owner import PROPERTY, claim
 from rag_lib.collection.rows import OWN, WORDS, schema
-from rag_lib.errors import RagError
+from rag_lib.errors import RagError, did_you_mean
 
 FULL = (2, 5)  # the first Milvus with nullable columns and BM25; any Milvus Lite of today has both
+MAX_DIM = 32_768
 # Exact. Rows and queries have length 1 here, so that the inner product is the cosine; for COSINE Milvus Lite would
 # measure and divide all rows anew for every query, which takes as long again.
 LOCAL_INDEX = {"index_type": "FLAT", "metric_type": "IP"}
+LOCAL_INDEXES = ("FLAT", "HNSW", "HNSW_SQ", "IVF_FLAT", "IVF_SQ8", "AUTOINDEX")  # it takes any word, and fails later
 # b = 0: a title that says more is not worth less; the default, 0.75, is for pages of text. The parameters stand below
 # two "params": Milvus takes them so or flat, Milvus Lite only so, of what pymilvus sends.
 WORD_PARAMS = {"params": {"bm25_k1": 1.2, "bm25_b": 0.0}}
@@ -32,33 +38,64 @@ class Opened(NamedTuple):
     lacks: str
 
 
-def opened(
-    client: Any, name: str, dim: int | None, *, place: str, index: str | None, consistency: str, local: bool
-) -> Opened:
-    """`dim`: None if it must exist. `place`: how messages name the server. `index`: Milvus index type, None for ours.
+def check_options(dim: int | None, index: str | None, *, local: bool) -> None:
+    """RagError for a dimension or an index type that no collection can have."""
+    if dim is not None and (isinstance(dim, bool) or not isinstance(dim, int) or not 1 <= dim <= MAX_DIM):
+        raise RagError(f"dim is {dim!r}; it must be a whole number from 1 to {MAX_DIM:,}, the encoder's dim.")
+    if index is not None and local and index not in LOCAL_INDEXES:
+        near = did_you_mean(index, LOCAL_INDEXES)
+        raise RagError(f"The index {index!r} is none of {', '.join(LOCAL_INDEXES)}, which a local .db has.{near}")
 
-    `local`: in Milvus Lite; an index there that cannot be read is built anew. RagError if the collection is another's
-    or of another dimension.
+
+def open_collection(
+    client: Any,
+    call: Callable[..., Any],
+    name: str,
+    dim: int | None,
+    *,
+    place: str,
+    index: str | None,
+    consistency: str,
+    local: bool,
+    owner: str | None,
+    root: Path | None,
+) -> Opened:
+    """`call`: a method of the client with this collection. `dim`: None if it must exist. `place`: its server, in words.
+
+    `index`: Milvus index type, None for ours. `local`: in Milvus Lite; an index there that cannot be read is built
+    anew. `owner`, `root`: see `claim`. RagError if the collection is another's or of another dimension. Others may make
+    the same collection at the same time.
     """
 
-    def call(method: str, **options: Any) -> Any:
-        return checked(getattr(client, method), name, timeout=CALL_S, **options)
+    def ensure(there: Callable[[], bool], method: str, **options: Any) -> None:
+        """Another opener may have been quicker: what it made is no error."""
+        try:
+            call(method, **options)
+        except MilvusError:
+            if not there():
+                raise
+
+    def is_built(field: str) -> bool:
+        return field in call("list_indexes")
+
+    def build_missing() -> None:
+        for field in ("vector", WORDS):
+            if field in fields and not is_built(field):
+                params = client.prepare_index_params()
+                params.add_index(field, **(WORD_INDEX if field == WORDS else vector_index))
+                ensure(partial(is_built, field), "create_index", index_params=params)
 
     chosen = {"index_type": index or "AUTOINDEX", "metric_type": "COSINE"}
     vector_index = LOCAL_INDEX if local and not index else chosen
-
-    def build(*fields: str) -> None:
-        params = client.prepare_index_params()
-        for field in fields:
-            params.add_index(field, **(WORD_INDEX if field == WORDS else vector_index))
-        call("create_index", index_params=params)
-
-    lacks = _lacks(place, checked(client.get_server_version, timeout=CALL_S))
+    lacks = _lacks(place, attempt(client.get_server_version, timeout=CALL_S))
     if not call("has_collection"):
         if dim is None:
             raise RagError(f"{place} holds no collection {name!r}: give dim to make it.")
-        call("create_collection", schema=schema(dim, full=not lacks), consistency_level=consistency)
-    fields = {field["name"]: field for field in call("describe_collection")["fields"]}
+        options = {"schema": schema(dim, full=not lacks), "consistency_level": consistency}
+        options |= {"properties": {PROPERTY: owner}} if owner else {}
+        ensure(lambda: call("has_collection"), "create_collection", **options)
+    described = call("describe_collection")
+    fields = {field["name"]: field for field in described["fields"]}
     if not fields.keys() >= set(OWN):
         raise RagError(f"The collection {name!r} in {place} was not made by rag_lib: use another name.")
     stored = int(fields["vector"]["params"]["dim"])
@@ -67,17 +104,22 @@ def opened(
             f"The collection {name!r} in {place} holds vectors of dimension {stored}, not {dim}: "
             f"use another name, or delete it with Collection(uri, name).drop()."
         )
-    # without an index: new, or its maker was stopped before this line
-    if bare := [field for field in ("vector", WORDS) if field in fields and field not in call("list_indexes")]:
-        build(*bare)
+    if local:
+        # A process that was killed in a flush left a log of rows that are written already. Flushed before anything
+        # else is written, it makes the same file again, and no row comes twice.
+        call("flush")
+    else:
+        claim(call, described, owner, root, f"The collection {name!r} in {place}")
+    build_missing()  # new, or its maker was stopped before this line
     try:
         call("load_collection")  # a reopened collection is released
     except MilvusError:
         if not local:
             raise
-        # A process that was killed while it wrote the index left half a file. The rows beside it are whole.
+        # A process that was killed while it wrote an index left half a file. The rows beside it are whole. Milvus Lite
+        # drops all indexes, whichever is named.
         call("drop_index", index_name="vector")
-        build("vector")
+        build_missing()
         call("load_collection")
     output = [*(field for field in fields if field not in ("vector", WORDS)), "$meta"]
     return Opened(stored, output, WORDS in fields, lacks)

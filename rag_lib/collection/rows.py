@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 
 from rag_lib.errors import RagError
-from rag_lib.records import Item
+from rag_lib.records import MAX_TEXT, Item, find_fault
 
 OWN = ("image_id", "vector", "path", "title")
 TEXTS = ("category", "theme", "color")  # columns of their own, beside price; all other metadata is dynamic
 # The title's words, counted; made by Milvus and read by its BM25 search. Milvus Lite weighs a word by its rarity within
 # one segment, not within the collection: a few titles written later count for less until it has merged segments.
 WORDS = "title_bm25"
+SOURCE = "rag_lib_source"  # on a server: the host and root folder that a row was written from
+COLUMNS = ("image_id", "path", "title", *TEXTS, "price")
 MAX_ID = 64  # bytes
 # Words that Milvus calls _english_ (Lucene's list); written out, because Milvus Lite does not know that name.
 STOP_WORDS = (
@@ -25,31 +27,45 @@ STOP_WORDS = (
 ).split()
 
 
-def to_row(item: Item, vector: np.ndarray | None, *, root: Path | None = None) -> dict[str, Any]:
-    """`path` becomes relative to `root` where it lies below it. RagError for metadata that the columns cannot hold."""
-    if not 0 < len(item.image_id.encode()) <= MAX_ID:
-        raise RagError(f"The image_id {item.image_id!r} has {len(item.image_id.encode())} bytes; 1 to {MAX_ID} fit.")
+def to_row(
+    item: Item, vector: np.ndarray | None, *, root: Path | None = None, source: str | None = None
+) -> dict[str, Any]:
+    """`path` becomes relative to `root` where it lies below it. RagError for what the collection cannot hold.
+
+    `source`: see `SOURCE`, None to leave it out.
+    """
+    if not 0 < (size := len(item.image_id.encode(errors="replace"))) <= MAX_ID:
+        raise RagError(f"The image_id {item.image_id!r} has {size} bytes; 1 to {MAX_ID} fit.")
+    subject = f"of {Path(item.path).name!r} (image_id {item.image_id!r})"
     metadata = {str(key): value for key, value in item.metadata.items() if not _missing(value)}
-    if clash := metadata.keys() & {*OWN, WORDS}:
-        raise RagError(f"The metadata of {item.image_id!r} has the reserved key {min(clash)!r}: rename it.")
+    if clash := metadata.keys() & {*OWN, WORDS, SOURCE}:
+        raise RagError(f"The metadata {subject} has the reserved key {min(clash)!r}: rename it.")
     # numpy's numbers and arrays become plain ones, anything else that JSON lacks (a date, a path) its text
     row = json.loads(json.dumps(metadata, default=lambda value: getattr(value, "tolist", value.__str__)()))
     row |= {key: str(row[key]) for key in TEXTS if key in row}
     try:
         row |= {"price": float(row["price"])} if "price" in row else {}
-    except (TypeError, ValueError):
-        raise RagError(f"The price of {item.image_id!r} is {row['price']!r}; it must be a number.") from None
+    except (TypeError, ValueError, OverflowError):
+        raise RagError(f"The price {subject} is {row['price']!r}; it must be a number.") from None
     path = Path(os.path.abspath(item.path))
     if root is not None and path.is_relative_to(os.path.abspath(root)):
         path = path.relative_to(os.path.abspath(root))
-    return row | {"image_id": item.image_id, "vector": vector, "path": path.as_posix(), "title": item.title or ""}
+    row |= {"path": path.as_posix(), "title": item.title or ""} | ({SOURCE: source} if source else {})
+    for key, value in row.items():
+        if fault := find_fault({key: value}):
+            raise RagError(f"The {key} {subject} cannot be stored: {fault}.")
+    return row | {"image_id": item.image_id, "vector": vector}
 
 
 def to_item(row: Mapping[str, Any], *, root: Path | None = None) -> Item:
     """The item that was stored; metadata without a value is left out."""
-    row = {**row, **(row.get("$meta") or {})}  # some servers do not spread the dynamic keys
-    metadata = {key: value for key, value in row.items() if key not in (*OWN, "$meta") and value is not None}
+    metadata = {key: value for key, value in spread(row).items() if key not in (*OWN, SOURCE) and value is not None}
     return Item(row["image_id"], Path(root or "", row["path"]), row["title"], metadata)
+
+
+def spread(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with its dynamic keys beside the others; some servers leave them in a field of their own."""
+    return {**{key: value for key, value in row.items() if key != "$meta"}, **(row.get("$meta") or {})}
 
 
 def schema(dim: int, *, full: bool = True) -> Any:
@@ -63,17 +79,17 @@ def schema(dim: int, *, full: bool = True) -> Any:
     made = MilvusClient.create_schema(enable_dynamic_field=True)
     made.add_field("image_id", DataType.VARCHAR, is_primary=True, max_length=MAX_ID)
     made.add_field("vector", DataType.FLOAT_VECTOR, dim=dim)
-    made.add_field("path", DataType.VARCHAR, max_length=65_535)
+    made.add_field("path", DataType.VARCHAR, max_length=MAX_TEXT)
     if not full:
-        made.add_field("title", DataType.VARCHAR, max_length=65_535)
+        made.add_field("title", DataType.VARCHAR, max_length=MAX_TEXT)
         return made
     stop = {"type": "stop", "stop_words": STOP_WORDS}
     analyzer = {"tokenizer": "standard", "filter": ["lowercase", stop]}
-    made.add_field("title", DataType.VARCHAR, max_length=65_535, enable_analyzer=True, analyzer_params=analyzer)
+    made.add_field("title", DataType.VARCHAR, max_length=MAX_TEXT, enable_analyzer=True, analyzer_params=analyzer)
     made.add_field(WORDS, DataType.SPARSE_FLOAT_VECTOR)
     made.add_function(Function("bm25", FunctionType.BM25, ["title"], [WORDS]))
     for name in TEXTS:
-        made.add_field(name, DataType.VARCHAR, max_length=65_535, nullable=True)
+        made.add_field(name, DataType.VARCHAR, max_length=MAX_TEXT, nullable=True)
     made.add_field("price", DataType.DOUBLE, nullable=True)  # FLOAT would give 19.989999771 back for 19.99
     return made
 

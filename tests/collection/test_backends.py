@@ -1,12 +1,15 @@
 """What a collection promises, on every backend alike: each test runs on Milvus Lite and on a real Milvus server."""
 
 import logging
+import threading
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from rag_lib.collection import UnfoundWords
 from rag_lib.errors import RagError
 from rag_lib.records import Item
 
@@ -86,6 +89,95 @@ def test_hostile_values_select_their_own_row_and_no_other(backend, samples):
             assert sorted(samples.ids(several)) == ["id1", "id2", "id3"]
 
 
+ODD = {
+    "like": 1,
+    "in": "z",
+    "is": True,
+    "not": "a",
+    "exists": 2,
+    "AND": 3,
+    "json_contains": "f",
+    "array_length": 4,
+    "a key": "x",
+    "日本": 2,
+    'a "quoted" key': "q",
+    "back\\slash": "b",
+    "price or true": 1,
+    "Brand": "b",
+}
+
+
+@pytest.fixture
+def odd(backend, samples):
+    """Two rows: one with a value under each odd key, one without any of them."""
+    items = [
+        Item("odd", Path("a.png"), "", {**ODD, "tags": ["red", "new"], "stars": "N/A", "sizes": [1, 2], "year": 2020}),
+        Item("plain", Path("b.png"), "", {"tags": "red", "stars": "4.5", "brand": "c"}),
+    ]
+    with backend.open(dim=samples.DIM) as collection:
+        collection.upsert(items, samples.vectors(2))
+        yield lambda where: sorted(samples.ids(collection.search(samples.vectors(1)[0], where=where)))
+
+
+def test_any_key_that_is_stored_can_be_asked_for(odd):
+    for key, value in ODD.items():
+        assert odd({key: value}) == ["odd"], key
+        assert odd({key: [value, "other"]}) == ["odd"], key
+        assert odd({key: None}) == ["plain"], key
+    assert odd({"like": (0, 1), "exists": (2, None)}) == ["odd"]
+    assert odd({"like": (2, 3)}) == []  # of the right kind, and no such value
+
+
+def test_a_value_among_those_of_a_list_is_found(odd):
+    assert odd({"tags": "red"}) == ["odd", "plain"]
+    assert odd({"tags": "new"}) == odd({"tags": ["new", "old"]}) == ["odd"]
+    assert odd({"tags": {"new", "red"}}) == ["odd", "plain"]
+    assert odd({"sizes": 2}) == ["odd"]
+    assert odd({"tags": "old"}) == []
+
+
+@pytest.mark.parametrize(
+    ("where", "reason"),
+    [
+        ({"brnad": "c"}, r"No row has the key 'brnad'\. Did you mean 'brand'\? Known: .*Brand, a \"quoted\" key"),
+        ({"brnad": None}, "No row has the key 'brnad'"),
+        ({"theme": None, "Catgory": "x"}, "No row has the key 'Catgory'. Did you mean 'category'"),
+        ({"stars": (0, 5)}, "No value of 'stars' can be compared with .*: they are texts, such as 'N/A'"),
+        ({"year": "2020"}, "No value of 'year' can be compared with '2020': they are numbers, such as 2020"),
+        ({"sizes": "1"}, "'sizes' .* they are numbers, such as 1"),
+        ({"is": "yes"}, "'is' .* they are true or false, such as True"),
+        ({"tags": [["red", "new"]]}, "tags=.* is not one of several: give a list of texts or numbers"),
+        ({"tags": []}, "is not one of several"),
+        ({"tags": [None, "red"]}, "is not one of several"),
+        ({"tags": {"a": 1}}, "is not one of several"),
+        ({"brand": 10**30}, "cannot stand in a filter: the number 1000.* has more than 64 bits"),
+        ({"brand": "half \ud83d"}, "cannot stand in a filter: .*half of a character"),
+        ({" ": 1}, "no name of a value"),
+        ({3: 1}, "no name of a value"),
+    ],
+)
+def test_a_filter_that_cannot_hold_says_why(backend, odd, where, reason):
+    if where.get("theme", 0) is None and backend.lacks_words:
+        reason = "need Milvus 2.5"
+    with pytest.raises(RagError, match=reason):
+        odd(where)
+
+
+def test_nothing_is_said_where_there_is_nothing_to_filter(backend, samples):
+    with backend.open(dim=samples.DIM) as collection:
+        assert collection.search(samples.vectors(1)[0], where={"brand": "x"}) == []
+        collection.upsert(samples.items(3), samples.vectors(3))
+        assert collection.search(samples.vectors(1)[0], where={"category": "toster"}) == []
+        assert collection.search(samples.vectors(1)[0], where="brnad == 3") == []
+
+
+def test_a_thousand_values_may_be_allowed(odd):
+    for key in ("brand", "category"):
+        assert odd({key: [f"value {number}" for number in range(1_000)] + ["c"]}) == (
+            ["plain"] if key == "brand" else []
+        )
+
+
 def test_exclude_leaves_out_the_query_itself(filled, samples):
     collection, _ = filled
     query = samples.vectors(40)[3]
@@ -101,6 +193,77 @@ def test_ties_are_in_order_of_id_whatever_the_order_of_writing(backend, samples)
     with backend.open(dim=samples.DIM) as collection:
         collection.upsert(samples.items(12)[::-1], same)
         assert samples.ids(collection.search(same[0], limit=5)) == [f"id{i:03}" for i in range(5)]
+
+
+@pytest.mark.parametrize("limit", [1, 5, 39, 40, 41, 45])
+def test_a_tie_longer_than_the_limit_is_cut_in_the_order_of_ids(backend, samples, limit):
+    """Sixty equal rows, behind one that is nearer: as many of them as fit, from the first id on."""
+    near, far = samples.vectors(1)[0], samples.vectors(1, seed=1)[0]
+    with backend.open(dim=samples.DIM) as collection:
+        collection.upsert(samples.items(61)[::-1], np.stack([near] + [far] * 60))
+        collection.upsert([samples.items(61)[60]], near[None])
+        expected = ["id060", *(f"id{i:03}" for i in range(60))][:limit]
+        assert samples.ids(collection.search(near, limit=limit)) == expected
+        assert samples.ids(collection.search(near, limit=limit, exclude=["id060"])) == [
+            f"id{i:03}" for i in range(limit)
+        ]
+
+
+def test_all_rows_are_read_however_many_come_at_once(backend, samples, monkeypatch):
+    items = samples.items(10)
+    with backend.open(dim=samples.DIM) as collection:
+        collection.upsert(items, samples.vectors(10), batch_size=4, progress=False)
+        for page in (1, 3, 5, 9, 10, 11):
+            monkeypatch.setattr("rag_lib.collection.connection.PAGE", page)
+            monkeypatch.setattr("rag_lib.collection.milvus.PAGE", page)
+            assert collection.ids() == {item.image_id for item in items}
+            assert collection.outdated(items) == []
+            assert {item.image_id for item in collection.compare(items[:4]).besides} == {
+                f"id{i:03}" for i in range(4, 10)
+            }
+        monkeypatch.setattr("rag_lib.collection.milvus.PAGE", 2)
+        collection.delete([f"id{i:03}" for i in range(7)])
+        assert collection.ids() == {"id007", "id008", "id009"}
+
+
+def test_six_at_once_open_a_new_collection(backend, samples):
+    opened, failed = [], []
+
+    def open_and_search():
+        try:
+            collection = backend.open("new", dim=samples.DIM)
+            collection.search(samples.vectors(1)[0], limit=1)
+            opened.append(collection)
+        except Exception as exc:
+            failed.append(exc)
+
+    threads = [threading.Thread(target=open_and_search) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == [] and len(opened) == 6
+    opened[0].upsert(samples.items(3), samples.vectors(3))
+    for collection in opened:
+        assert collection.ids() == {"id000", "id001", "id002"}
+        assert samples.ids(collection.search(samples.vectors(3)[1], limit=1)) == ["id001"]
+        collection.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"dim": 0}, "dim is 0; it must be a whole number from 1 to 32,768"),
+        ({"dim": "8"}, "dim is '8'"),
+        ({"dim": True}, "dim is True"),
+        ({"dim": 8.0}, "dim is 8.0"),
+        ({"dim": 40_000}, "dim is 40000"),
+    ],
+)
+def test_a_dimension_that_no_collection_has(backend, options, reason):
+    with pytest.raises(RagError, match=reason) as caught:
+        backend.open(**options)
+    assert "delete it" not in str(caught.value)
 
 
 def test_upsert_is_idempotent_and_replaces(backend, samples):
@@ -219,8 +382,34 @@ def test_words_that_no_title_holds_leave_the_search_by_vector(backend, titled, s
     for text in (None, "", "  "):  # no words at all: no hybrid search
         assert titled.search(query, text=text) == titled.search(query)
     with backend.wanting():
-        for text in ("?!", "the with a", "unknown"):
-            assert samples.ids(titled.search(query, text=text)) == samples.ids(titled.search(query))
+        for text in ("?!", "the with a", "unknown", "红色手机壳"):
+            with warnings.catch_warnings(record=True) as caught:
+                found = titled.search(query, text=text)
+            assert [(warning.category, warning.filename) for warning in caught] == [(UnfoundWords, __file__)]
+            assert str(caught[0].message).startswith(f"No title that was searched holds a word of {text!r}")
+            assert samples.ids(found) == samples.ids(titled.search(query))
+
+
+def deep(samples):
+    """Thirty items, ever farther from the query: the thirteenth to the 25th are lamps, and one of them is red."""
+    query, other = samples.vectors(1)[0], samples.vectors(1, seed=1)[0]
+    rows = np.stack([query + step * other for step in range(1, 31)])
+    titles = ["red lamp" if i == 20 else "lamp" if 12 <= i < 25 else "toaster" for i in range(30)]
+    items = [Item(f"id{i:03}", Path("a.png"), title) for i, title in enumerate(titles)]
+    return query, items, rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def test_both_rankings_are_read_as_deep_as_the_limit_and_deeper(backend, samples, monkeypatch):
+    query, items, rows = deep(samples)
+    with backend.open(dim=samples.DIM) as collection:
+        collection.upsert(items, rows)
+        with backend.wanting():
+            # id020, alone with both words: 1/81 + 1/61 = 0.0287; id012, nearest of those with one: 1/73 + 1/62 = 0.0298
+            assert samples.ids(collection.search(query, text="red lamp", limit=1)) == ["id012"]
+            assert samples.ids(collection.search(query, text="red lamp", limit=3)) == ["id012", "id013", "id014"]
+            monkeypatch.setattr("rag_lib.collection.milvus.DEPTH", 3)
+            assert len(collection.search(query, text="red lamp", limit=25)) == 25
+            assert len(collection.search(query, text="red lamp", limit=30)) == 30
 
 
 def test_words_follow_a_changed_title_and_a_deleted_row(backend, titled, samples):
@@ -262,10 +451,41 @@ def test_bad_vectors_are_named_and_nothing_is_written(backend, samples):
             (Item("z", Path("a"), "", {"vector": 1}), "reserved key 'vector'"),
             (Item("z", Path("a"), "", {"title_bm25": 1}), "reserved key 'title_bm25'"),
             (Item("z", Path("a"), "", {"price": "cheap"}), "'cheap'"),
+            (
+                Item("z", Path("b/lamp.jpg"), "half \ud83d"),
+                r"title of 'lamp.jpg' .*'half \\ud83d' holds half of a character",
+            ),
+            (Item("z", Path("lamp.jpg"), "", {"maker": "half \udc00"}), "maker of 'lamp.jpg' .*half of a character"),
+            (Item("z", Path("lamp.jpg"), "", {"half \ud83d": 1}), "half of a character"),
+            (
+                Item("z", Path("lamp.jpg"), "", {"code": 12345678901234567890123}),
+                "'lamp.jpg' .*12345.* 64 bits.*as text",
+            ),
+            (Item("z", Path("lamp.jpg"), "", {"codes": [1, {"a": -(2**63) - 1}]}), "codes of 'lamp.jpg' .*64 bits"),
+            (Item("z", Path("lamp.jpg"), "", {"price": 10**400}), "must be a number"),
+            (Item("z", Path("lamp.jpg"), "x" * 65_536), "title of 'lamp.jpg' .*65,536 bytes"),
+            (Item("z", Path("lamp.jpg"), "é" * 32_768), "65,536 bytes"),
+            (Item("z", Path("lamp.jpg"), "", {"color": "x" * 70_000}), "color of 'lamp.jpg' .*70,000 bytes"),
+            (Item("z", Path("lamp.jpg"), "", {"$meta": 1}), r"'\$meta' is reserved"),
+            (Item("z", Path("lamp.jpg"), "", {"weight": float("inf")}), "weight of 'lamp.jpg' .*inf.* not finite"),
+            (Item("z", Path("lamp.jpg"), "", {"price": "1e400"}), "price of 'lamp.jpg' .*not finite"),
+            (Item("z", Path("lamp.jpg"), "", {"weights": [1.0, float("nan")]}), "not finite"),
         ]:
             with pytest.raises(RagError, match=reason):
                 collection.upsert([*items[:2], item], vectors)
+            if item.image_id == "z":
+                with pytest.raises(RagError, match=reason):  # before anything is embedded
+                    collection.outdated([item])
         assert collection.count() == 0
+
+
+def test_what_just_fits_is_stored_and_not_stored_again(backend, samples):
+    metadata = {"code": 2**63 - 1, "least": -(2**63), "weight": 1e308, "emoji": "🐆", "color": "x" * 1_000}
+    item = Item("a" * 64, Path("/a.png"), "é" * 32_767, metadata)
+    with backend.open(dim=samples.DIM) as collection:
+        collection.upsert([item], samples.vectors(1))
+        assert collection.search(samples.vectors(1)[0])[0].item == item
+        assert collection.outdated([item]) == []
 
 
 @pytest.mark.parametrize(
@@ -279,7 +499,7 @@ def test_bad_vectors_are_named_and_nothing_is_written(backend, samples):
         ({"where": 'category = "toaster"'}, "Milvus refused search: .*="),
         ({"where": "price >"}, "Milvus refused search: "),
         ({"where": 7}, "int"),
-        ({"where": {"price or true": 1}}, "filter key"),
+        ({"where": {"price or true": 1}}, "No row has the key 'price or true'"),
         ({"where": {"price": ("a", "b")}}, "give a list"),
         ({"where": {"price": (None, None)}}, "no range"),
         ({"where": {"price": float("nan")}}, "finite"),

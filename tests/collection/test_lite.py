@@ -1,5 +1,6 @@
 """What is special about a local folder: who may open it, its lock, and what becomes of it when it is damaged."""
 
+import os
 import subprocess
 import sys
 
@@ -160,13 +161,58 @@ def test_half_an_index_that_a_killed_process_left_is_built_anew(tmp_path, sample
         assert [samples.ids(collection.search(vector, limit=1))[0] for vector in vectors] == [i.image_id for i in items]
 
 
-def test_damage_that_milvus_sees_is_told_with_the_remedy(tmp_path, samples):
+def test_an_index_that_is_built_anew_leaves_none_away(tmp_path, samples):
+    """Milvus Lite drops the word index with the other one."""
     with Collection(tmp_path / "a.db", "items", dim=DIM) as collection:
+        collection.upsert(samples.items(20), samples.vectors(20))
+        collection.search(samples.vectors(1)[0])
+    (file,) = (tmp_path / "a.db").rglob("*.vector.*.idx")
+    file.write_bytes(file.read_bytes()[:100])
+    with Collection(tmp_path / "a.db", "items", dim=DIM) as collection:
+        assert set(collection.client.list_indexes("items")) == {"vector", "title_bm25"}
+        assert samples.ids(collection.search(samples.vectors(1)[0], limit=1, text="13")) == ["id013"]
+
+
+def test_damage_that_milvus_sees_is_told_with_the_remedy_and_without_the_machines_path(tmp_path, samples, monkeypatch):
+    monkeypatch.setenv("RAG_HOME", str(tmp_path))
+    with Collection("data/a.db", "items", dim=DIM) as collection:
         collection.upsert(samples.items(3), samples.vectors(3))
-    data = next((tmp_path / "a.db").rglob("*.parquet"))
+    data = next((tmp_path / "data" / "a.db").rglob("*.parquet"))
     data.write_bytes(data.read_bytes()[:100])
-    with pytest.raises(RagError, match="damaged, delete it and make it again"):
-        Collection(tmp_path / "a.db", "items", dim=DIM)
+    with pytest.raises(RagError, match=r"data/a\.db is damaged, delete it and make it again") as caught:
+        Collection("data/a.db", "items", dim=DIM)
+    assert str(tmp_path) not in str(caught.value)
+    with pytest.raises(RagError) as caught:  # another one in the same folder did not exist: nothing of it is damaged
+        Collection("data/a.db", "other", dim=DIM, index="FOO")
+    assert "delete it" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("number", "remedy"), [(28, "The disk is full: free some space"), (30, "choose another path")])
+def test_a_disk_that_takes_no_more_is_named_with_the_remedy(tmp_path, samples, monkeypatch, number, remedy):
+    monkeypatch.setenv("RAG_HOME", str(tmp_path))
+    with Collection("data/a.db", "items", dim=DIM) as collection:
+
+        def write(table, folder, *_):
+            raise OSError(number, os.strerror(number), f"{folder}/data.parquet")
+
+        monkeypatch.setattr("milvus_lite.engine.flush.write_data_file", write)
+        with pytest.raises(RagError, match=f"Milvus refused flush: .*{remedy}") as caught:
+            collection.upsert(samples.items(3), samples.vectors(3))
+        assert str(tmp_path) not in str(caught.value)
+
+
+@pytest.mark.parametrize("index", ["FOO", "hnsw", "IVF_PQ", ""])
+def test_an_index_that_a_local_folder_has_not(tmp_path, index):
+    with pytest.raises(RagError, match=f"The index '{index}' is none of FLAT, HNSW"):
+        Collection(tmp_path / "a.db", "items", dim=DIM, index=index)
+    assert not (tmp_path / "a.db").exists()
+
+
+@pytest.mark.parametrize("index", ["HNSW", "HNSW_SQ", "IVF_FLAT"])
+def test_a_chosen_index_is_no_damage(tmp_path, samples, index):
+    with Collection(tmp_path / "a.db", "items", dim=DIM, index=index) as collection:
+        collection.upsert(samples.items(20), samples.vectors(20))
+        assert not collection.is_damaged(sorted(collection.ids()))
 
 
 def test_killed_between_the_two_indexes_the_collection_is_finished_by_the_next(tmp_path, samples):

@@ -13,7 +13,7 @@ from rag_lib.errors import RagError
 
 def test_an_unreachable_server_is_named_without_the_secrets(monkeypatch):
     monkeypatch.setenv("MILVUS_TOKEN", "tokensecret")
-    monkeypatch.setattr("rag_lib.collection.milvus.CONNECT_S", 1)
+    monkeypatch.setattr("rag_lib.collection.connection.CONNECT_S", 1)
     with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, and never answers
         port = silent.getsockname()[1]
         with pytest.raises(RagError, match=f"No Milvus server answers at http://127.0.0.1:{port}/base:") as caught:
@@ -29,6 +29,24 @@ def test_a_uri_of_no_kind(uri):
     with pytest.raises(RagError, match="ends in .db") as caught:
         Collection(uri, "items", dim=8)
     assert "se@cret" not in str(caught.value) and "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("uri", "reason"),
+    [
+        ("file:///x.db", "has no 'file:' before it: give the path alone, such as data/milvus.db"),
+        ("file:x.db", "has no 'file:'"),
+        ("s3://bucket/x.db", "neither a local path that ends in .db nor http"),
+        ("sqlite:///x.db", "neither a local path"),
+        ("http://127.0.0.1:1/x.db", "neither a local path"),
+    ],
+)
+def test_a_uri_that_ends_in_db_makes_no_folder(uri, reason, tmp_path, monkeypatch):
+    monkeypatch.setenv("RAG_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RagError, match=reason):
+        Collection(uri, "items", dim=8)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("token", ["root:wrongsecret", "wrongsecret", None])
