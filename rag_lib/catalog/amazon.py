@@ -10,8 +10,9 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from rag_lib.catalog.download import download, extract
+from rag_lib.catalog.archive import extract
 from rag_lib.catalog.folder import load_folder
+from rag_lib.download import download
 from rag_lib.errors import RagError
 from rag_lib.images import begins_as_picture
 from rag_lib.paths import beginning, data_dir, resolve

@@ -24,8 +24,8 @@ from rag_lib.errors import RagError
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 WANTED = HubFile("owner/model", REVISION, "weights.pth")
-CHUNK = 10 << 20  # what the hub's client writes at a time: a cut transfer is kept up to the last whole one
-CONTENT = random.Random(0).randbytes(2 * CHUNK + 1234)
+HALF = 10 << 20
+CONTENT = random.Random(0).randbytes(2 * HALF + 1234)
 
 
 class Hub(ThreadingHTTPServer):
@@ -99,7 +99,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def send(self, content, headers):
         hub, start = self.server, 0
-        if ranged := re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", "")):
+        ranged = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        if ranged and int(ranged[1]) < len(content):
             start = int(ranged[1])
             headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
         self.send_response(206 if start else 200)
@@ -150,7 +151,7 @@ def left_in(folder):
 
 def test_a_file_is_fetched_at_the_pinned_revision(hub, tmp_path):
     path = fetch(WANTED, tmp_path / "here", endpoint=hub.url)
-    assert path.read_bytes() == CONTENT and left_in(path.parent) == ["weights.pth"]
+    assert path.read_bytes() == CONTENT and left_in(path.parent) == ["SHA256SUMS", "weights.pth"]
     assert all(f"/owner/model/resolve/{REVISION}/weights.pth" in asked for _, asked, _ in hub.asked)
 
 
@@ -162,34 +163,36 @@ def test_a_file_that_is_there_needs_no_request(hub, tmp_path):
 
 
 def test_a_cut_connection_goes_on_where_it_stopped(hub, tmp_path):
-    hub.cut = CHUNK + 999
+    hub.cut = HALF + 999
     assert fetch(WANTED, tmp_path / "here", endpoint=hub.url).read_bytes() == CONTENT
-    assert [headers.get("Range") for headers in hub.contents()] == [None, f"bytes={CHUNK}-"]
-    assert hub.sent == len(CONTENT) + 999
+    assert [headers.get("Range") for headers in hub.contents()] == [None, f"bytes={HALF + 999}-"]
+    assert hub.sent == len(CONTENT)
 
 
 def test_a_body_that_ends_early_goes_on_where_it_ended(hub, tmp_path):
-    hub.ends = [CHUNK + 999, 77]
+    hub.ends = [HALF + 999, 77]
     assert fetch(WANTED, tmp_path / "here", endpoint=hub.url).read_bytes() == CONTENT
     assert [headers.get("Range") for headers in hub.contents()] == [
         None,
-        f"bytes={CHUNK + 999}-",
-        f"bytes={CHUNK + 1076}-",
+        f"bytes={HALF + 999}-",
+        f"bytes={HALF + 1076}-",
     ]
     assert hub.sent == len(CONTENT)
 
 
-def test_what_arrived_before_the_bodies_stayed_empty_is_kept(hub, tmp_path):
-    hub.ends = [CHUNK + 999, 0]
-    with pytest.raises(RagError, match="ends before the announced size; call again, what has arrived is kept"):
+def test_what_arrived_before_the_bodies_stayed_empty_is_kept(hub, tmp_path, monkeypatch):
+    hub.ends = [HALF + 999, 0, 0, 0, 0]
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    cut = f"was cut after {HALF + 999:,} of {len(CONTENT):,} bytes; call again, what has arrived is kept"
+    with pytest.raises(RagError, match=cut):
         fetch(WANTED, tmp_path / "here", endpoint=hub.url)
     assert fetch(WANTED, tmp_path / "here", endpoint=hub.url).read_bytes() == CONTENT
     assert hub.sent == len(CONTENT)
 
 
 def test_more_than_was_announced_is_removed(hub, tmp_path):
-    hub.spoil = lambda content: content + b"?"
-    with pytest.raises(RagError, match="its size is not the one announced, and it was removed"):
+    hub.spoil, hub.ends = lambda content: content + b"?", [len(CONTENT) + 1]
+    with pytest.raises(RagError, match="more is sent than the 20,972,754 bytes that were announced"):
         fetch(WANTED, tmp_path / "here", endpoint=hub.url)
     assert left_in(tmp_path / "here") == []
 
@@ -212,21 +215,21 @@ def fetching(hub, folder, before=""):
 
 
 def test_what_a_killed_process_had_received_is_kept(hub, tmp_path):
-    hub.stall, folder = CHUNK + 999, tmp_path / "here"
+    hub.stall, folder = HALF + 999, tmp_path / "here"
     process = in_a_process(fetching(hub, folder), HF_HUB_CACHE=str(tmp_path / "cache"))
     end = time.monotonic() + 60
-    while not any(part.stat().st_size >= CHUNK for part in folder.glob("*.part")):
+    while not any(part.stat().st_size >= HALF + 999 for part in folder.glob("*.part")):
         assert time.monotonic() < end and process.poll() is None, process.communicate()
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not (folder / "weights.pth").exists()
     assert fetch(WANTED, folder, endpoint=hub.url).read_bytes() == CONTENT
-    assert hub.contents()[-1]["Range"] == f"bytes={CHUNK}-" and hub.sent == len(CONTENT) + 999
+    assert hub.contents()[-1]["Range"] == f"bytes={HALF + 999}-" and hub.sent == len(CONTENT)
 
 
 def test_a_full_disk_is_named_and_nothing_is_lost(hub, tmp_path):
-    limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({CHUNK + 5}, {CHUNK + 5}))"
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({HALF + 5}, {HALF + 5}))"
     process = in_a_process(fetching(hub, tmp_path / "here", limit), HF_HUB_CACHE=str(tmp_path / "cache"))
     errors = process.communicate(timeout=60)[1]
     assert "RagError: weights.pth could not be fetched" in errors and "cannot be stored (File too large)" in errors
@@ -254,14 +257,15 @@ def test_a_small_file_is_checked_as_a_git_blob(serve, tmp_path):
     assert fetch(small, tmp_path / "here", endpoint=hub.url).read_bytes() == b'{"version": "1.0"}'
 
 
-def test_a_page_sent_in_the_files_place_never_becomes_the_file(hub, tmp_path):
-    hub.spoil = lambda content: b"<html>Over quota</html>"
-    with pytest.raises(RagError, match="ends before the announced size"):
+def test_a_page_sent_in_the_files_place_is_refused_and_what_arrived_is_kept(hub, tmp_path):
+    page = b"<html>Over quota</html>"
+    hub.cut = HALF
+    hub.spoil = lambda content: page if hub.sent else content
+    with pytest.raises(RagError, match=r"bytes are sent where 20,972,754 were announced.*what has arrived is kept"):
         fetch(WANTED, tmp_path / "here", endpoint=hub.url)
     hub.spoil = None
-    with pytest.raises(RagError, match="its checksum is not the one announced, and it was removed"):
-        fetch(WANTED, tmp_path / "here", endpoint=hub.url)
     assert fetch(WANTED, tmp_path / "here", endpoint=hub.url).read_bytes() == CONTENT
+    assert hub.contents()[-1]["Range"] == f"bytes={HALF}-"
 
 
 def test_a_login_portal_is_named(hub, tmp_path):
