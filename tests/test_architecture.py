@@ -107,7 +107,7 @@ def test_records_stand_on_the_standard_library():
 FLOORS = (
     {"errors"},
     {"records", "paths"},
-    {"images", "typeset", "drawn"},
+    {"images", "typeset", "drawn", "download"},
     {"panorama", "catalog"},
     ADAPTERS,
     {"index"},
@@ -140,6 +140,13 @@ def test_an_adapter_imports_no_other_adapter():
             if other in ADAPTERS - {part(name)}:
                 assert (name, other) in ALLOWED, f"{name} imports {what}"
                 assert not top, f"{name} imports {what} at its top level: that one is lazy"
+
+
+def test_encoders_know_nothing_of_the_world_that_a_model_was_trained_on():
+    """What the pocket was taught lies beside its weights."""
+    for name, found in IMPORTS.items():
+        if below(name, "encoders"):
+            assert not {part(what) for what, _ in found} & {"drawn", "training"}, name
 
 
 def test_nothing_imports_a_notebook_or_a_test():

@@ -10,7 +10,7 @@ import difflib
 import re
 import unicodedata
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 
 from rag_lib.errors import level_outside
@@ -131,40 +131,6 @@ class Vocabulary:
             return ""
         near = difflib.get_close_matches(word.lower(), sorted(self._naming), n=1, cutoff=NEAR)
         return f' (did you mean "{near[0]}"?)' if near else ""
-
-
-def drawn_vocabulary(tokenizer, labels: Mapping[str, Sequence[str]]) -> Vocabulary:
-    """The pocket model's: the language of the drawn world. `labels`: attribute -> names, its heads'."""
-    from rag_lib.drawn import language
-
-    nouns, adjectives = language.THEME_NOUNS, language.THEME_ADJECTIVES
-    themes = {label: {n.removeprefix("a ") for n in (*nouns[label], *adjectives[label])} for label in nouns}
-    synonyms = {"category": language.PRODUCT_NAMES, "theme": themes, "color": language.COLOR_NAMES}
-    names = {
-        attribute: _by_name({label: {label, *synonyms.get(attribute, {}).get(label, ())} for label in given})
-        for attribute, given in labels.items()
-    }
-    # One word of a theme names it too (a flower, polka); one of a product's may be another thing (a table, a bank).
-    naming = language.ATTRIBUTE_WORDS.difference(language.FILLERS)
-    words = {label: {word for name in given for word in name.split()} for label, given in themes.items()}
-    parts = {word: given for word, given in _by_name(words).items() if word in naming}
-    names["theme"] = parts | names["theme"]
-    sentences = [phrase.format(k="", t="", a="", c="") for phrase in _flat(language.PHRASINGS)]
-    others = " ".join((*language.FILLERS, *sentences, *language.OPENINGS, *language.CLOSINGS)).split()
-    return Vocabulary(tokenizer, model="pocket", names=names, others=others)
-
-
-def _by_name(names: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
-    """label -> names, turned around."""
-    found: dict[str, set[str]] = {}
-    for label, given in names.items():
-        for name in given:
-            found.setdefault(name, set()).add(label)
-    return found
-
-
-def _flat(names: Mapping[str, Iterable[str]]) -> list[str]:
-    return [name for choices in names.values() for name in choices]
 
 
 def _words(text: str) -> list[str]:

@@ -16,12 +16,13 @@ import numpy as np
 import torch
 
 from rag_lib.drawn.combinations import LABELS
+from rag_lib.drawn.words import taught_words
 from rag_lib.encoders.pocket.attributes import AttributeHeads
+from rag_lib.encoders.pocket.saving import write_pocket
 from rag_lib.encoders.preprocess import normalize
 from rag_lib.encoders.visualized_bge.model import POCKET, VisualizedBGE, VisualizedBGEConfig
 from rag_lib.training import losses
 from rag_lib.training.augment import augment, mirror
-from rag_lib.training.files import write_json
 from rag_lib.training.loop import optimize
 from rag_lib.training.minutes import count_minutes
 from rag_lib.training.pictures import PictureSet
@@ -126,22 +127,11 @@ def train_text(
 
 
 def save_pocket(folder: Path, model: VisualizedBGE, heads: AttributeHeads, tokenizer, recipe: Recipe) -> None:
-    """Write config.json, model.safetensors (float16) and tokenizer.json, as `load_encoder` reads them."""
-    from safetensors.torch import save_file
-
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the folder that `load_encoder("pocket", weights=folder)` reads; the weights in float16."""
     parts = {"model": model, "heads": heads}
     tensors = {f"{part}.{k}": v.half().contiguous() for part, m in parts.items() for k, v in m.state_dict().items()}
-    weights = folder / "model.safetensors"
-    save_file(tensors, weights)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    settings = {
-        "model": model.config.to_dict(),
-        "labels": heads.labels,
-        "recipe": dataclasses.asdict(recipe),
-        "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
-    }
-    write_json(folder / "config.json", settings)
+    settings = {"model": model.config.to_dict(), "labels": heads.labels, "recipe": dataclasses.asdict(recipe)}
+    write_pocket(folder, tensors, settings, tokenizer.to_str(pretty=True), taught_words(heads.labels))
 
 
 def new_model(vocab_size: int, seed: int, config: VisualizedBGEConfig = POCKET) -> tuple[VisualizedBGE, AttributeHeads]:

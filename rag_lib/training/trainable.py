@@ -4,8 +4,6 @@ In: an encoder's name and its weights, as `load_encoder` takes them; out: a `Tra
 that `load_encoder(name, weights=<that folder>)` reads.
 """
 
-import dataclasses
-import hashlib
 import json
 import shutil
 from dataclasses import dataclass
@@ -14,10 +12,10 @@ from pathlib import Path
 import torch
 
 from rag_lib.encoders.pocket.loading import POCKET_FOLDER, load_pocket, read_pocket
+from rag_lib.encoders.pocket.saving import write_pocket
 from rag_lib.encoders.visualized_bge import loading
-from rag_lib.encoders.visualized_bge.checkpoint import build_empty, load_checkpoint
-from rag_lib.encoders.visualized_bge.converted import read_checkpoint
-from rag_lib.encoders.visualized_bge.model import CONFIGS, VisualizedBGE
+from rag_lib.encoders.visualized_bge.checkpoint import read_tensors
+from rag_lib.encoders.visualized_bge.model import VisualizedBGE
 from rag_lib.errors import RagError, did_you_mean
 from rag_lib.paths import resolve
 
@@ -41,25 +39,21 @@ class Trainable:
             self._save_official(folder)
 
     def _save_pocket(self, folder: Path, settings: dict) -> None:
-        """The folder that it came from, with other numbers: the heads go along as they were."""
-        from safetensors.torch import load_file, save_file
+        """The folder that it came from, with other numbers: the heads go along as they were, the words do not."""
+        from safetensors.torch import load_file
 
         tensors = load_file(self.source / "model.safetensors")
         tensors |= {f"model.{name}": value.half() for name, value in _state(self.model).items()}
         config = json.loads((self.source / "config.json").read_text(encoding="utf-8"))
-        tokenizer = (self.source / "tokenizer.json").read_bytes()
-        weights = folder / "model.safetensors"
-        save_file(tensors, weights)
-        config |= {"fine_tuned": settings, "sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}
-        (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
-        (folder / "tokenizer.json").write_bytes(tokenizer)
+        tokenizer = (self.source / "tokenizer.json").read_text(encoding="utf-8")
+        write_pocket(folder, tensors, config | {"fine_tuned": settings}, tokenizer)
 
     def _save_official(self, folder: Path) -> None:
         """A .safetensors under upstream's names: what it came from, with other numbers where the model has them."""
         from safetensors.torch import save_file
         from timm.models.eva import checkpoint_filter_fn
 
-        tensors = read_checkpoint(self.source).tensors
+        tensors = read_tensors(self.source)
         state = _state(self.model)
         # timm knows the way from upstream's names of the tower to its own: it is gone back by the tensors themselves.
         tower = {key.removeprefix("model_visual."): value for key, value in tensors.items()}
@@ -92,13 +86,8 @@ def load_trainable(name: str, weights: str | Path | None = None) -> Trainable:
         known = ("pocket", *loading.CHECKPOINTS)
         raise RagError(f"{name!r} cannot be trained here; {', '.join(known)} can.{did_you_mean(name, known)}")
     path = loading.find_checkpoint(name, weights)
-    checkpoint = read_checkpoint(path)
-    changes = loading.read_sizes(name, path.parent)
-    model = build_empty(dataclasses.replace(CONFIGS[name], text_args=CONFIGS[name].text_args | changes))
-    load_checkpoint(model, checkpoint.tensors)
-    checkpoint.keep()
-    tokenizer = loading.load_tokenizer(name, path.parent, model.text_model.config.vocab_size)
-    return Trainable(name, model, tokenizer, path, checkpoint.digest)
+    model, tokenizer, digest = loading.read_official(name, path)
+    return Trainable(name, model, tokenizer, path, digest)
 
 
 def _state(model: VisualizedBGE) -> dict[str, torch.Tensor]:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -11,14 +10,18 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from rag_lib.encoders import load_encoder
 from rag_lib.encoders.pocket.loading import POCKET_FOLDER
+from rag_lib.encoders.sums import SUMS, write_sums
+from rag_lib.encoders.visualized_bge import loading
 from rag_lib.encoders.visualized_bge.loading import fingerprint_of
 from rag_lib.encoders.visualized_bge.model import BASE, CONFIGS, VisualizedBGE
 from rag_lib.errors import RagError
 
 OFFICIAL = "visualized-bge-base-en-v1.5"
+SHIPPED = "c61a528980e0t985729p1"  # the pocket's fingerprint in float32: collections and caches are named by it
 
 
 @pytest.mark.parametrize(
@@ -46,14 +49,63 @@ def test_a_folder_must_hold_one_checkpoint(tmp_path):
         load_encoder(OFFICIAL, weights=tmp_path)
 
 
-def test_damaged_pocket_weights_are_noticed(tmp_path):
-    folder = tmp_path / "pocket"
-    shutil.copytree(POCKET_FOLDER, folder)
-    weights = bytearray((folder / "model.safetensors").read_bytes())
-    weights[-1] ^= 1
-    (folder / "model.safetensors").write_bytes(weights)
+def flip(file, place, bit=1):
+    content = bytearray(file.read_bytes())
+    content[place] ^= bit
+    file.write_bytes(content)
+
+
+@pytest.fixture
+def pocket(tmp_path):
+    """A copy of the pocket's folder."""
+    return shutil.copytree(POCKET_FOLDER, tmp_path / "pocket")
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json", "words.json"])
+def test_a_flipped_bit_in_a_file_of_the_pocket_is_refused(pocket, name):
+    rng, size = np.random.default_rng(0), (pocket / name).stat().st_size
+    for place in (0, size - 1, *rng.integers(0, size, 6)):
+        bit = 1 << int(rng.integers(8))
+        flip(pocket / name, place, bit)
+        with pytest.raises(RagError, match=f"{name} in the weights folder 'pocket' is damaged.*Restore it from"):
+            load_encoder("pocket", weights=pocket)
+        flip(pocket / name, place, bit)
+    assert load_encoder("pocket", weights=pocket).fingerprint == load_encoder("pocket").fingerprint
+
+
+def test_a_setting_that_was_changed_to_another_that_fits_is_refused(pocket):
+    """With one head in place of three the same tensors load, and give other vectors."""
+    settings = (pocket / "config.json").read_text()
+    (pocket / "config.json").write_text(settings.replace('"num_heads": 3', '"num_heads": 1'))
+    with pytest.raises(RagError, match="config.json in the weights folder 'pocket' is damaged or was changed"):
+        load_encoder("pocket", weights=pocket)
+
+
+@pytest.mark.parametrize("change", [(0, 64), (30, 1), (-1, 1)], ids=str)
+def test_damaged_checksums_are_refused(pocket, change):
+    flip(pocket / SUMS, *change)
+    with pytest.raises(RagError, match="SHA256SUMS in the weights folder|is damaged or was changed"):
+        load_encoder("pocket", weights=pocket)
+
+
+def test_the_words_of_the_pocket_may_not_be_missing(pocket):
+    (pocket / "words.json").unlink()
+    with pytest.raises(RagError, match="words.json in the weights folder 'pocket' is missing"):
+        load_encoder("pocket", weights=pocket)
+
+
+def test_a_folder_that_was_trained_before_there_were_checksums_loads(pocket):
+    for name in (SUMS, "words.json"):
+        (pocket / name).unlink()
+    encoder = load_encoder("pocket", weights=pocket)
+    assert encoder.fingerprint == load_encoder("pocket").fingerprint and encoder.vocabulary is None
+    flip(pocket / "model.safetensors", -1)
     with pytest.raises(RagError, match="model.safetensors of the pocket is damaged"):
-        load_encoder("pocket", weights=folder)
+        load_encoder("pocket", weights=pocket)
+
+
+def test_the_shipped_weights_have_the_fingerprint_that_collections_are_named_by():
+    assert load_encoder("pocket", device="cpu", dtype="float32").fingerprint == SHIPPED
 
 
 def test_the_fingerprint_follows_the_numbers_that_are_computed():
@@ -110,122 +162,58 @@ def load(path):
     return encoder.fingerprint, encoder.encode_query(text="a phone case")
 
 
-def copies(tmp_path):
-    return sorted((tmp_path / "home" / "data" / "weights" / "converted").glob("*.safetensors"))
-
-
-def forbid_unpickling(monkeypatch):
-    def unpickled(*_, **__):
-        raise AssertionError("the .pth was unpickled")
-
-    monkeypatch.setattr(torch, "load", unpickled)
-
-
-def test_a_copy_is_kept_and_read_in_the_checkpoints_place(small, tmp_path, monkeypatch):
+@pytest.mark.parametrize("way", ["zip", "before torch 1.6", "safetensors"])
+def test_a_checkpoint_is_read_in_every_form(small, tmp_path, way):
     path = small()
-    first, vector = load(path)
-    assert len(copies(tmp_path)) == 1
-    forbid_unpickling(monkeypatch)
-    again, same = load(path)
-    assert again == first and np.array_equal(same, vector)
+    _, vector = load(path)
+    tensors = torch.load(path, weights_only=True)
+    if way == "safetensors":
+        path.unlink()
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path.with_suffix(".safetensors"))
+    elif way == "before torch 1.6":
+        torch.save(tensors, path, _use_new_zipfile_serialization=False)
+    _, same = load(path.parent)
+    assert np.array_equal(same, vector)
+    assert not (tmp_path / "home").exists()  # nothing is kept beside the file itself
 
 
-def test_a_checkpoint_at_another_place_has_the_same_fingerprint_and_copy(small, tmp_path, monkeypatch):
-    path = small()
-    first, _ = load(path)
-    other = shutil.copytree(path.parent, tmp_path / "other") / path.name
-    forbid_unpickling(monkeypatch)
-    assert load(other)[0] == first and load(other.parent)[0] == first
-    assert len(copies(tmp_path)) == 1
-
-
-def test_a_checkpoint_is_hashed_once_a_place(small, tmp_path, monkeypatch):
+def test_a_checkpoint_at_another_place_has_the_same_fingerprint(small, tmp_path):
     path = small()
     first, _ = load(path)
     os.utime(path)
     other = shutil.copytree(path.parent, tmp_path / "other") / path.name
-    assert load(path)[0] == load(other)[0] == first
-
-    def hashed(_):
-        raise AssertionError("the .pth was hashed")
-
-    monkeypatch.setattr("rag_lib.encoders.visualized_bge.converted.sha256", hashed)
-    assert load(path)[0] == load(other)[0] == first
+    assert load(path)[0] == load(other)[0] == load(other.parent)[0] == first
 
 
-@pytest.mark.parametrize("content", [b"", b"0123", b"\xff" * 64])
-def test_a_damaged_note_of_a_checksum_is_made_anew(small, tmp_path, content):
-    path = small()
-    first, _ = load(path)
-    [note] = copies(tmp_path)[0].parent.glob("*.sha256")
-    whole = note.read_bytes()
-    note.write_bytes(content)
-    assert load(path)[0] == first and note.read_bytes() == whole
-
-
-def test_a_replaced_checkpoint_never_meets_the_old_copy(small, tmp_path):
+def test_a_replaced_checkpoint_has_another_fingerprint(small):
     path = small(seed=0)
-    before, times = path.stat(), os.stat(path)
+    before = path.stat()
     old, vector = load(path)
     small(seed=1)
-    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert path.stat().st_size == before.st_size and path.stat().st_mtime_ns == before.st_mtime_ns
     new, other = load(path)
     assert new != old and not np.allclose(other, vector)
 
 
-@pytest.mark.parametrize("damage", ["flipped", "cut", "emptied"])
-def test_a_damaged_copy_is_noticed_and_made_anew(small, tmp_path, monkeypatch, damage):
+@pytest.mark.parametrize("name", ["Visualized_base_en_v1.5.pth", "tokenizer.json", "tokenizer_config.json"])
+def test_a_flipped_bit_in_what_was_fetched_is_refused(small, name):
     path = small()
-    first, vector = load(path)
-    copy = copies(tmp_path)[0]
-    whole = copy.read_bytes()
-    broken = {"flipped": whole[:-2] + bytes([whole[-2] ^ 64]) + whole[-1:], "cut": whole[:-9], "emptied": b""}[damage]
-    copy.write_bytes(broken)
-    again, same = load(path)
-    assert again == first and np.array_equal(same, vector)
-    forbid_unpickling(monkeypatch)
-    assert load(path)[0] == first
-
-
-def test_what_a_kill_left_of_a_copy_is_no_copy(small, tmp_path):
-    path = small()
-    first, _ = load(path)
-    copy = copies(tmp_path)[0]
-    copy.rename(copy.with_suffix(".part"))
-    copy.with_suffix(".part").write_bytes(b"half")
-    assert load(path)[0] == first
-    assert copies(tmp_path) == [copy] and not copy.with_suffix(".part").exists()
-
-
-def test_without_room_there_is_no_copy_but_a_warning(small, tmp_path):
-    path = small()
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limits[1]))
-    try:
-        with pytest.warns(UserWarning, match="No converted copy of the checkpoint is kept"):
-            first, _ = load(path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert copies(tmp_path) == [] and load(path)[0] == first
-
-
-def test_where_nothing_may_be_written_there_is_no_copy_but_a_warning(small, tmp_path):
-    path = small()
-    (tmp_path / "home" / "data" / "weights").mkdir(parents=True)
-    (tmp_path / "home" / "data" / "weights" / "converted").write_text("a file in the folder's place")
-    with pytest.warns(UserWarning, match="No converted copy"):
+    write_sums(path.parent, [path.name, "tokenizer.json", "tokenizer_config.json"])
+    load(path)
+    flip(path.parent / name, 200 if name.endswith(".pth") else -20)
+    with pytest.raises(RagError, match=f"{name} in the weights folder 'room' is damaged or was changed.*fetched anew"):
         load(path)
 
 
-def test_a_safetensors_file_is_read_as_it_is(small, tmp_path):
+def test_a_file_that_was_fetched_and_is_gone_is_named(small):
     path = small()
-    _, vector = load(path)
-    room = tmp_path / "shared"
-    shutil.copytree(path.parent, room, ignore=shutil.ignore_patterns("*.pth"))
-    shutil.copyfile(copies(tmp_path)[0], room / "weights.safetensors")
-    _, same = load(room)
-    assert np.array_equal(same, vector) and len(copies(tmp_path)) == 1
+    write_sums(path.parent, [path.name, "tokenizer.json", "tokenizer_config.json"])
+    (path.parent / "tokenizer_config.json").unlink()
+    with pytest.raises(
+        RagError, match="tokenizer_config.json in the weights folder 'room' is missing, says its SHA"
+    ):
+        load(path)
 
 
 def test_the_official_file_is_found_beside_the_text_models_own_weights(small):
@@ -296,14 +284,6 @@ def test_the_file_of_another_model_is_named(small, tensors, sentence):
         load(path)
 
 
-def test_no_copy_is_kept_of_another_models_file(small, tmp_path):
-    path = small()
-    torch.save({"model.diffusion_model.out.weight": torch.zeros(1)}, path)
-    with pytest.raises(RagError, match="Stable Diffusion"):
-        load(path)
-    assert not (tmp_path / "home").exists()
-
-
 def test_a_checkpoint_that_may_not_be_read_is_named(small):
     path = small()
     if os.geteuid():
@@ -344,8 +324,9 @@ def test_the_fingerprint_follows_the_tokenizer(small):
     assert load(path)[0] != first
 
 
-def test_the_pockets_fingerprint_follows_its_tokenizer(tmp_path):
-    folder = shutil.copytree(POCKET_FOLDER, tmp_path / "pocket")
+def test_the_pockets_fingerprint_follows_its_tokenizer(pocket):
+    folder = pocket
+    (folder / SUMS).unlink()
     assert load_encoder("pocket", weights=folder).fingerprint == load_encoder("pocket").fingerprint
     rules = (folder / "tokenizer.json").read_text()
     (folder / "tokenizer.json").write_text(
@@ -353,6 +334,21 @@ def test_the_pockets_fingerprint_follows_its_tokenizer(tmp_path):
     )
     assert (folder / "tokenizer.json").read_text() != rules
     assert load_encoder("pocket", weights=folder).fingerprint != load_encoder("pocket").fingerprint
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("padding_side", "left"), ("truncation_side", "left"), ("pad_token_id", 7)], ids=str
+)
+def test_the_fingerprint_follows_how_words_are_padded_and_cut(name, value):
+    encoder = load_encoder("pocket", device="cpu", dtype="float32")
+    setattr(encoder.tokenizer, name, value)
+    assert fingerprint_of(SHIPPED[:12], encoder.tokenizer, encoder.dtype) != encoder.fingerprint
+
+
+def test_the_fingerprint_follows_the_preprocessing_of_pictures(monkeypatch):
+    before = load_encoder("pocket", device="cpu", dtype="float32").fingerprint
+    monkeypatch.setattr(loading, "PREPROCESS_VERSION", loading.PREPROCESS_VERSION + 1)
+    assert load_encoder("pocket", device="cpu", dtype="float32").fingerprint != before
 
 
 def test_encoding_leaves_the_fingerprint_as_it_was():
@@ -371,13 +367,15 @@ def test_encoding_leaves_the_fingerprint_as_it_was():
         ("config.json", "{}"),
         ("config.json", '{"sha256": 3}'),
         ("tokenizer.json", '{"version": "1.0", "truncation"'),
+        ("words.json", '{"names": {}, "sentences": []}'),
+        ("words.json", "[1]"),
     ],
 )
-def test_a_damaged_pocket_folder_is_named(tmp_path, file, content):
-    folder = shutil.copytree(POCKET_FOLDER, tmp_path / "pocket")
-    (folder / file).write_text(content)
-    with pytest.raises(RagError, match="The pocket weights folder 'pocket' is damaged.*Restore it"):
-        load_encoder("pocket", weights=folder)
+def test_a_damaged_pocket_folder_without_checksums_is_named(pocket, file, content):
+    (pocket / SUMS).unlink()
+    (pocket / file).write_text(content)
+    with pytest.raises(RagError, match="pocket.* is damaged.*Restore it"):
+        load_encoder("pocket", weights=pocket)
 
 
 def test_a_damaged_tokenizer_is_named(small):

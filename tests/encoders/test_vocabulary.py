@@ -1,6 +1,7 @@
 """Words that a model was never taught: which they are, and that a user is told of them once, in one sentence."""
 
 import itertools
+import json
 import runpy
 import shutil
 import warnings
@@ -22,10 +23,12 @@ from rag_lib.drawn.language import (
     THEME_NOUNS,
     write_instruction,
 )
+from rag_lib.drawn.words import taught_words
 from rag_lib.encoders import load_encoder
 from rag_lib.encoders.pocket import loading
 from rag_lib.encoders.visualized_bge.model import CONFIGS, VisualizedBGE
 from rag_lib.encoders.vocabulary import UnknownWords
+from rag_lib.training.trainable import load_trainable
 
 TINY = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny_models.py"))))
 NAMES = [*itertools.chain(*PRODUCT_NAMES.values(), *THEME_NOUNS.values(), *THEME_ADJECTIVES.values()), *COLORS]
@@ -223,13 +226,18 @@ def test_unknown_words_change_no_vector(encoder, picture):
 
 
 def test_a_model_that_was_fine_tuned_may_know_any_word(tmp_path, picture):
-    folder = shutil.copytree(loading.POCKET_FOLDER, tmp_path / "mine")
-    TINY.edit_json(folder / "config.json", fine_tuned={"steps": 1})
-    encoder = load_encoder("pocket", weights=folder, device="cpu")
-    assert encoder.unknown_words("a bicycle in this style") == []
+    load_trainable("pocket").save(tmp_path / "mine", {"steps": 1})
+    encoder = load_encoder("pocket", weights=tmp_path / "mine", device="cpu")
+    assert encoder.vocabulary is None and encoder.unknown_words("a bicycle in this style") == []
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         encoder.encode_query(picture, "a bicycle in this style")
+
+
+def test_the_shipped_words_are_those_of_the_drawn_world():
+    words = json.loads((loading.POCKET_FOLDER / "words.json").read_text(encoding="utf-8"))
+    labels = json.loads((loading.POCKET_FOLDER / "config.json").read_text(encoding="utf-8"))["labels"]
+    assert words == taught_words(labels)
 
 
 def test_a_model_that_was_trained_on_any_text_knows_all_words(tmp_path, picture):

@@ -1,17 +1,20 @@
-"""The pocket model's folder, read: config.json, model.safetensors, tokenizer.json. Our own lies in the package."""
+"""The pocket model's folder, read: weights, settings, tokenizer and words. Our own lies in the package."""
 
 import json
 from pathlib import Path
 
-from rag_lib.encoders.hub import sha256
 from rag_lib.encoders.pocket.attributes import AttributeHeads, AttributeReader
+from rag_lib.encoders.sums import check_sums
 from rag_lib.encoders.visualized_bge.encoder import ComposedEncoder
 from rag_lib.encoders.visualized_bge.loading import fingerprint_of
 from rag_lib.encoders.visualized_bge.model import VisualizedBGE, VisualizedBGEConfig
-from rag_lib.encoders.vocabulary import drawn_vocabulary
+from rag_lib.encoders.vocabulary import Vocabulary
 from rag_lib.errors import RagError
 
 POCKET_FOLDER = Path(__file__).resolve().parent.parent.parent / "weights" / "pocket"
+FILES = ("config.json", "model.safetensors", "tokenizer.json")
+WORDS = "words.json"
+REMEDY = "Restore it from the repository, or train anew with `make train`."
 
 
 class PocketEncoder(ComposedEncoder):
@@ -24,34 +27,29 @@ class PocketEncoder(ComposedEncoder):
 
 
 def load_pocket(folder: Path, *, device: str, dtype) -> PocketEncoder:
-    """Load a folder that `rag_lib.training` wrote: config.json, model.safetensors, tokenizer.json."""
-    missing = [n for n in ("config.json", "model.safetensors", "tokenizer.json") if not (folder / n).is_file()]
-    if missing:
-        raise RagError(
-            f"The pocket weights folder {folder.name!r} lacks {', '.join(missing)}. Restore it from the repository, "
-            "or train anew with `make train`."
-        )
+    """Load a folder that `rag_lib.training` wrote: config.json, model.safetensors, tokenizer.json.
+
+    Its `vocabulary` is made of words.json. A folder without that file may know any word: a model that was fine-tuned
+    on somebody's own triplets, or one that was trained before there was the file. Likewise, in a folder without
+    SHA256SUMS only the weights are checked, of which config.json has the sum.
+    """
+    if missing := [name for name in FILES if not (folder / name).is_file()]:
+        raise RagError(f"The pocket weights folder {folder.name!r} lacks {', '.join(missing)}. {REMEDY}")
     try:
         model, heads, tokenizer, digest = read_pocket(folder)
         fingerprint = fingerprint_of(digest, tokenizer, dtype)
-        vocabulary = None if _is_fine_tuned(folder) else drawn_vocabulary(tokenizer.backend_tokenizer, heads.labels)
+        words = json.loads((folder / WORDS).read_text(encoding="utf-8")) if (folder / WORDS).is_file() else None
+        vocabulary = Vocabulary(tokenizer.backend_tokenizer, model="pocket", **words) if words else None
     except RagError:
         raise
     except Exception as error:  # a dozen kinds for files that are damaged or do not belong together
         raise RagError(
-            f"The pocket weights folder {folder.name!r} is damaged: its config.json, model.safetensors and "
-            f"tokenizer.json cannot be read together ({type(error).__name__}). Restore it from the repository, or "
-            "train anew with `make train`."
+            f"The pocket weights folder {folder.name!r} is damaged: its files cannot be read together "
+            f"({type(error).__name__}). {REMEDY}"
         ) from None
     encoder = PocketEncoder(model, tokenizer, name="pocket", fingerprint=fingerprint, device=device, dtype=dtype)
-    encoder.heads = heads
-    encoder.vocabulary = vocabulary
+    encoder.heads, encoder.vocabulary = heads, vocabulary
     return encoder
-
-
-def _is_fine_tuned(folder: Path) -> bool:
-    """Whether it was trained further on somebody's own triplets, in whatever words these have."""
-    return "fine_tuned" in json.loads((folder / "config.json").read_text(encoding="utf-8"))
 
 
 def read_pocket(folder: Path) -> tuple:
@@ -59,17 +57,16 @@ def read_pocket(folder: Path) -> tuple:
     from safetensors.torch import load_file
     from transformers import PreTrainedTokenizerFast
 
-    settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    weights = folder / "model.safetensors"
-    digest = sha256(weights)
+    digests = check_sums(folder, (*FILES, WORDS), remedy=REMEDY)
+    settings, digest = json.loads((folder / "config.json").read_text(encoding="utf-8")), digests["model.safetensors"]
     if digest != settings["sha256"]:
         raise RagError(
-            f"{weights.name} of the pocket is damaged: its sha256 starts with {digest[:12]}, expected "
-            f"{settings['sha256'][:12]}. Restore it from the repository."
+            f"model.safetensors of the pocket is damaged: its sha256 starts with {digest[:12]}, config.json says "
+            f"{settings['sha256'][:12]}. {REMEDY}"
         )
     model = VisualizedBGE(VisualizedBGEConfig(**settings["model"]))
     heads = AttributeHeads(model.visual_proj.in_features, model.dim, settings["labels"])
-    tensors = {name: tensor.float() for name, tensor in load_file(weights).items()}
+    tensors = {name: tensor.float() for name, tensor in load_file(folder / "model.safetensors").items()}
     model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
     heads.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("heads.")})
     tokenizer = PreTrainedTokenizerFast(

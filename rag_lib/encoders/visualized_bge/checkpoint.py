@@ -1,5 +1,6 @@
 """From a checkpoint file to a model's weights: read safely, mapped from upstream's names, loaded strictly."""
 
+import zipfile
 from pathlib import Path
 
 import torch
@@ -39,13 +40,14 @@ def build_empty(config: VisualizedBGEConfig) -> VisualizedBGE:
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """A `.safetensors` or `.pth` file -> its tensors. Pickled code is never run."""
+    """A `.safetensors` or `.pth` file -> its tensors, which are read as they are used. Pickled code is never run."""
     from safetensors.torch import load_file
 
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        tensors = torch.load(path, map_location="cpu", weights_only=True)
+        # Of a file that torch wrote before version 1.6 the tensors are no part of their own.
+        tensors = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except Exception as error:  # both raise a dozen kinds for a file that is no checkpoint
         raise RagError(
             f"{path.name} is not a checkpoint that can be read safely ({type(error).__name__}). "

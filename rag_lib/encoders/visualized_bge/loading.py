@@ -1,8 +1,8 @@
 """From an official model's name to the loaded model: where its weights, sizes and tokenizer are found.
 
-A checkpoint is a local `.pth` or `.safetensors` file, or a folder
-that holds it, beside it the text model's config.json and tokenizer files if there are any; with neither given it is
-looked for in data/weights/<name>/, and then fetched into that folder from the hub.
+A checkpoint is a local `.pth` or `.safetensors` file, or a folder that holds it, beside it the text model's config.json
+and tokenizer files if there are any; with neither given it is looked for in data/weights/<name>/, and then fetched into
+that folder from the hub.
 """
 
 import dataclasses
@@ -14,8 +14,8 @@ import torch
 
 from rag_lib.encoders.hub import HubFile, fetch
 from rag_lib.encoders.preprocess import PREPROCESS_VERSION
-from rag_lib.encoders.visualized_bge.checkpoint import build_empty, load_checkpoint
-from rag_lib.encoders.visualized_bge.converted import read_checkpoint
+from rag_lib.encoders.sums import check_sums
+from rag_lib.encoders.visualized_bge.checkpoint import build_empty, load_checkpoint, read_tensors
 from rag_lib.encoders.visualized_bge.encoder import ComposedEncoder
 from rag_lib.encoders.visualized_bge.model import CONFIGS
 from rag_lib.errors import RagError
@@ -32,6 +32,7 @@ TOKENIZERS = {
 }
 FETCHED_TOKENIZER = ("tokenizer_config.json", "special_tokens_map.json", "tokenizer.json")  # the last makes it whole
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model")  # any of them is a tokenizer
+REMEDY = "Delete it and load again: it is fetched anew. Or delete SHA256SUMS, if you put another in its place."
 PRECISIONS = {torch.float32: "", torch.bfloat16: "h", torch.float16: "f"}  # marks in a fingerprint
 TEXT_SIZES = (
     "vocab_size",
@@ -50,8 +51,21 @@ TEXT_SIZES = (
 def load_official(name: str, weights: str | Path | None, *, device: str, dtype) -> ComposedEncoder:
     """Load an official checkpoint strictly: a key too many, too few or of another shape is an error."""
     path = find_checkpoint(name, weights)
+    model, tokenizer, digest = read_official(name, path)
+    fingerprint = fingerprint_of(digest, tokenizer, dtype) + _mark(read_sizes(name, path.parent))
+    return ComposedEncoder(model, tokenizer, name=name, fingerprint=fingerprint, device=device, dtype=dtype)
+
+
+def read_official(name: str, path: Path) -> tuple:
+    """The model in a checkpoint, the tokenizer beside it or the hub's, and the sha256 of the checkpoint."""
     changes = read_sizes(name, path.parent)
-    checkpoint = read_checkpoint(path)
+    try:
+        digest = check_sums(path.parent, [path.name], remedy=REMEDY)[path.name]
+    except OSError as error:
+        raise RagError(
+            f"The checkpoint {path.name} cannot be read ({error.strerror}): see to its permissions and its disk."
+        ) from None
+    tensors = read_tensors(path)
     config = dataclasses.replace(CONFIGS[name], text_args=CONFIGS[name].text_args | changes)
     try:
         model = build_empty(config)
@@ -63,11 +77,8 @@ def load_official(name: str, weights: str | Path | None, *, device: str, dtype) 
             f"No text model can be built with the sizes in config.json beside {path.name} ({reason}). "
             "Restore that file, or remove it to use the official sizes."
         ) from None
-    load_checkpoint(model, checkpoint.tensors)
-    checkpoint.keep()
-    tokenizer = load_tokenizer(name, path.parent, model.text_model.config.vocab_size)
-    fingerprint = fingerprint_of(checkpoint.digest, tokenizer, dtype) + _mark(changes)
-    return ComposedEncoder(model, tokenizer, name=name, fingerprint=fingerprint, device=device, dtype=dtype)
+    load_checkpoint(model, tensors)
+    return model, load_tokenizer(name, path.parent, model.text_model.config.vocab_size), digest
 
 
 def fingerprint_of(digest: str, tokenizer, dtype) -> str:
@@ -146,6 +157,7 @@ def load_tokenizer(name: str, folder: Path, vocabulary: int):
         folder = data_dir() / "weights" / name
         for file in FETCHED_TOKENIZER:
             fetch(HubFile(*TOKENIZERS[name], file), folder)
+    check_sums(folder, FETCHED_TOKENIZER, remedy=REMEDY)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)  # without it: a question to the hub
         tokenizer.backend_tokenizer  # noqa: B018  one in Python alone has none
