@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from rag_lib.app.choices import HARMLESS, PARTS, Choices
 from rag_lib.app.server import LOOPBACK, Server
-from rag_lib.encoders.vocabulary import UnknownWords
+from rag_lib.encoders.vocabulary import Caution
 from rag_lib.errors import RagError
 from rag_lib.paths import notebooks
 from rag_lib.run.parameters import from_text, load_edition
@@ -27,7 +27,7 @@ Visitors choose among what is named here, and nothing else. Secrets are read fro
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0, or 1 with the reason on stderr."""
     options = _parser().parse_args(arguments)
-    warnings.simplefilter("ignore", UnknownWords)  # the page says it to the visitor
+    warnings.simplefilter("ignore", Caution)  # the page says it to the visitor
     stopped = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stopped.set())

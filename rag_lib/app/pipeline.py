@@ -129,7 +129,7 @@ class Pipeline:
         with store.use() as collection:
             hits = collection.search(vector, limit=question.limit, where=where, text=title)
             found = {name: tuple(collection.search(half, HALF_LIMIT, where)) for name, half in halves.items()}
-        return Answer(question, query, tuple(hits), found, _notes(encoder, query.text, without))
+        return Answer(question, query, tuple(hits), found, _notes(encoder, query, without))
 
     def rerank(self, answer: Answer, label: str | None = None) -> Answer:
         """Ask the reranker of that label about the answer's hits. Raises RagError, as the reranker does."""
@@ -176,6 +176,6 @@ def _checked(text: str | None) -> str | None:
     return text or None
 
 
-def _notes(encoder: Encoder, *texts: str | None) -> tuple[str, ...]:
-    vocabulary = getattr(encoder, "vocabulary", None)
-    return tuple(dict.fromkeys(note for text in texts if vocabulary and (note := vocabulary.sentence(text))))
+def _notes(encoder: Encoder, query: Query, without: str | None) -> tuple[str, ...]:
+    cautions = [*encoder.cautions(query.text, pictured=query.image is not None), *encoder.cautions(without)]
+    return tuple(dict.fromkeys(map(str, cautions)))

@@ -1,37 +1,16 @@
 """Encoders: pictures, instructions and composed queries become unit vectors. `load_encoder` is the way in."""
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
+from rag_lib.encoders.base import Encoder
 from rag_lib.encoders.mixing import mix_query
 from rag_lib.errors import RagError, did_you_mean
 from rag_lib.paths import resolve
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    from rag_lib.encoders.base import EncodedImages
-    from rag_lib.encoders.cache import EmbeddingCache
-
 __all__ = ["ENCODERS", "Encoder", "load_encoder", "mix_query"]
 
 ENCODERS = ("pocket", "visualized-bge-base-en-v1.5", "visualized-bge-m3")
-
-
-class Encoder(Protocol):
-    """What every encoder does. `fingerprint` changes whenever its vectors would; `dim` is their length."""
-
-    name: str
-    fingerprint: str
-    dim: int
-
-    def encode_images(
-        self, paths: Sequence, *, batch_size: int = 32, progress: bool = True, cache: "EmbeddingCache | None" = None
-    ) -> "EncodedImages": ...
-
-    def encode_query(self, image=None, text: str | None = None) -> "np.ndarray": ...
 
 
 def load_encoder(name: str, weights: str | Path | None = None, device: str = "auto", dtype: str = "auto") -> Encoder:

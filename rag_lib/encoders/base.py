@@ -1,7 +1,7 @@
 """What all encoders share: many pictures in, unit rows out, in order; a bad picture is skipped by name.
 
-A subclass says how one picture is prepared and how a batch is embedded. Here the pictures are read ahead on threads
-while the model computes, what a cache holds is not computed again, and a batch that does not fit into memory is halved.
+A subclass of `Encoder` says how one picture is prepared and how a batch is embedded. Here the pictures are read ahead
+on threads while the model computes, and what a cache holds is not computed again.
 """
 
 import os
@@ -11,19 +11,22 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from rag_lib.encoders.cache import EmbeddingCache
-from rag_lib.encoders.vocabulary import Vocabulary
+from rag_lib.encoders.cautions import find_cautions, warn_outside
+from rag_lib.encoders.memory import embed_what_fits
+from rag_lib.encoders.vocabulary import Caution, Vocabulary
 from rag_lib.errors import RagError
 from rag_lib.images import ImageError, content_id
-from rag_lib.records import Skipped
+from rag_lib.records import Skipped, as_text
 
 READERS = 4  # threads that read ahead; decoding releases the interpreter's lock
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")  # CUDA and MPS; CPU
+REMEMBERED = 1000  # instructions that were warned of
 
 
 @dataclass(frozen=True)
@@ -54,9 +57,11 @@ class _Read(NamedTuple):
     reason: str | None = None
 
 
-class BaseEncoder(ABC):
-    """`name`: as given to `load_encoder`; `fingerprint`: changes whenever the vectors would; `dim`: their length.
+class Encoder(ABC):
+    """What every encoder does, and all that its callers use.
 
+    `name`: as given to `load_encoder`; `fingerprint`: changes whenever the vectors would; `dim`: their length.
+    `composes`: how a picture and an instruction become one vector, "joint" by the model or "sum" of their own two.
     `vocabulary`: of a model that knows certain words only; None for one that was trained on any text, or on
     somebody's own.
     """
@@ -64,6 +69,7 @@ class BaseEncoder(ABC):
     name: str
     fingerprint: str
     dim: int
+    composes: str
     vocabulary: Vocabulary | None = None
 
     def __repr__(self) -> str:
@@ -80,6 +86,10 @@ class BaseEncoder(ABC):
     @abstractmethod
     def embed_queries(self, prepared: list | None, texts: list[str]) -> np.ndarray:
         """Texts, alone (None) or each with its prepared picture -> (n, dim) float32, unit rows."""
+
+    def reads_all(self, text: str, *, pictured: bool) -> bool:
+        """Whether the model reads the whole of a text, alone or beside a picture."""
+        return True
 
     def encode_images(
         self,
@@ -132,20 +142,22 @@ class BaseEncoder(ABC):
     def encode_query(self, image=None, text: str | None = None) -> np.ndarray:
         """Embed a picture, an instruction, or both composed: (dim,) float32, unit length.
 
-        Warns (`UnknownWords`), once for each instruction, if it has words that the model does not know.
+        Warns, once for each instruction, of words that the model does not know (`UnknownWords`) or does not reach
+        (`CutWords`).
         """
         vector = self.encode_queries([image], [text])[0]
-        if text and self.vocabulary:
-            self.vocabulary.warn(text)
+        text = as_text(text, "The instruction")
+        for caution in self.cautions(text, pictured=image is not None):
+            self._warn_once(type(caution), str(caution), hash(text))
         return vector
 
     def encode_queries(self, images: Sequence, texts: Sequence[str | None], *, batch_size: int = 32) -> np.ndarray:
         """Embed queries of one kind (all with a picture or all without): (n, dim) float32, unit rows.
 
-        Made for many at a time, as evaluations have: it never warns of unknown words. Ask `unknown_words`.
+        Made for many at a time, as evaluations have: it never warns of an instruction. Ask `cautions`.
         """
         _check_given(batch_size, images, texts)
-        texts = [(text or "").strip() for text in texts]
+        texts = [as_text(text, "The instruction").strip() for text in texts]
         if any(image is None and not text for image, text in zip(images, texts, strict=True)):
             raise RagError("The query is empty: give a picture, an instruction, or both.")
         if len({image is None for image in images}) > 1:
@@ -154,7 +166,7 @@ class BaseEncoder(ABC):
         while start < len(texts):
             some, words = images[start : start + batch_size], texts[start : start + batch_size]
             prepared = None if some[0] is None else [self.prepare(image) for image in some]
-            vectors, batch_size = self._embed_what_fits(self.embed_queries, prepared, words)
+            vectors, batch_size = embed_what_fits(self.name, self.embed_queries, prepared, words)
             rows.append(vectors)
             start += len(words)
         return np.concatenate(rows)
@@ -162,6 +174,15 @@ class BaseEncoder(ABC):
     def unknown_words(self, text: str | None) -> list[str]:
         """The words of an instruction that mean nothing to the model, as written; always [] without a `vocabulary`."""
         return self.vocabulary.unknown(text) if self.vocabulary else []
+
+    def cautions(self, text: str | None, *, pictured: bool = False) -> list[Caution]:
+        """What to know of an instruction, alone or beside a picture, before its answer is trusted; [] if nothing."""
+        return find_cautions(text, self.vocabulary, self.name, partial(self.reads_all, pictured=pictured))
+
+    @cached_property
+    def _warn_once(self) -> Callable[..., None]:
+        """Nothing is said again of the instructions that were warned of last."""
+        return lru_cache(maxsize=REMEMBERED)(lambda kind, sentence, _: warn_outside(sentence, kind))
 
     def _read_ahead(self, paths: Sequence, ahead: int, cache: EmbeddingCache | None) -> Iterator[_Read]:
         """What was read of each path, in order; `ahead` pictures are in work."""
@@ -195,30 +216,13 @@ class BaseEncoder(ABC):
 
     def _embed_batch(self, batch: list[tuple[int, _Read]], rows: list, cache: EmbeddingCache | None) -> int:
         """Put the vectors of the batch into their `rows` and the cache; return the batch size that memory allowed."""
-        vectors, size = self._embed_what_fits(self.embed_images, [read.prepared for _, read in batch])
+        vectors, size = embed_what_fits(self.name, self.embed_images, [read.prepared for _, read in batch])
         for (row, _), vector in zip(batch, vectors, strict=True):
             rows[row] = vector
         if cache is not None:
             named = [n for n, (_, read) in enumerate(batch) if read.image_id]
             cache.put([batch[n][1].image_id for n in named], vectors[named])
         return size
-
-    def _embed_what_fits(self, embed: Callable[..., np.ndarray], *batch: list | None) -> tuple[np.ndarray, int]:
-        """`embed(*batch)`, in parts if need be: the rows, and the batch size that memory allowed."""
-        count = size = len(batch[-1])
-        while True:
-            try:
-                parts = [slice(start, start + size) for start in range(0, count, size)]
-                return np.concatenate([embed(*(given and given[part] for given in batch)) for part in parts]), size
-            except (RuntimeError, MemoryError) as error:
-                if not isinstance(error, MemoryError) and not any(w in str(error).lower() for w in OUT_OF_MEMORY):
-                    raise
-                if size == 1:
-                    raise RagError(
-                        f"{self.name} does not fit into memory even one at a time: close other programs, or "
-                        'use a smaller encoder or another device (device="cpu").'
-                    ) from None
-            size = max(1, size // 2)  # outside of the handler, whose traceback holds the tensors that did not fit
 
 
 def _check_given(batch_size: int, *lists: Sequence) -> None:

@@ -7,16 +7,10 @@ retrieval", in Salton's The SMART Retrieval System; Manning et al. 2008, section
 instruction does not do: an embedding takes the stripes and reads past the "not".
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from rag_lib.encoders.base import Encoder
 from rag_lib.errors import RagError
-
-if TYPE_CHECKING:
-    from rag_lib.encoders import Encoder
 
 # Chosen on the drawn benchmark's validation split (`rag_lib.evaluation.studies.negatives`): with less, more of the
 # unwanted stays; with more, what was asked for begins to give way.
@@ -37,8 +31,8 @@ def mix_query(
 
     `image`: a path or PIL image; `text`: the instruction; either may be missing. `words`: 0 is the picture alone, 0.5
     the model's composed query, 1 the words alone, between them linear on the unit vectors; a query of one half is that
-    half. `without`: a text of what is not wanted ("stripes"); `strength` times its unit vector is subtracted. Warns of
-    unknown words as `encode_query` does. Raises RagError for numbers out of range, an empty query, and a mixture that
+    half. `without`: a text of what is not wanted ("stripes"); `strength` times its unit vector is subtracted. Warns as
+    `encode_query` does. Raises RagError for numbers out of range, an empty query, and a mixture that
     leaves nothing.
     """
     if not 0 <= words <= 1:

@@ -1,7 +1,7 @@
 """The words of a model that knows a small world only: which of an instruction's it was never taught.
 
 In: an instruction; out: its unknown words, the labels that its known ones name (and the labels that were meant where a
-word is only mistyped), and a warning in one sentence.
+word is only mistyped), and what to expect in one sentence.
 WordPiece has pieces for any word, so the tokenizer alone does not tell: "tea", where "teal" begins, is an entry like
 any other. Known is a word that was taught and that the tokenizer leaves whole, and a plural of one that names a thing.
 """
@@ -9,11 +9,8 @@ any other. Known is a word that was taught and that the tokenizer leaves whole, 
 import difflib
 import re
 import unicodedata
-import warnings
 from collections.abc import Iterable, Mapping
 from itertools import groupby
-
-from rag_lib.errors import level_outside
 
 JOINERS = "'’-"  # belong to a word that goes on behind them: don't, t-shirt
 ENDING = re.compile(r"['’](?:s|t|d|m|ll|re|ve)$", re.IGNORECASE)  # of it's and i'd: it carries no meaning of its own
@@ -24,8 +21,16 @@ LISTED = 5  # words that a sentence lists
 Names = Mapping[str, Iterable[str]]
 
 
-class UnknownWords(UserWarning):
-    """An instruction has words that the model was never taught, so that the answer may not follow them."""
+class Caution(UserWarning):
+    """Something about an instruction on account of which the answer may not follow it."""
+
+
+class UnknownWords(Caution):
+    """It has words that the model was never taught."""
+
+
+class CutWords(Caution):
+    """It is longer than the model reads."""
 
 
 class Vocabulary:
@@ -36,7 +41,7 @@ class Vocabulary:
     """
 
     def __init__(self, tokenizer, *, model: str, names: Mapping[str, Names], others: Iterable[str] = ()):
-        self.model, self._tokenizer, self._warned = model, tokenizer, set()
+        self.model, self._tokenizer = model, tokenizer
         entries = set(tokenizer.get_vocab())
         others = entries.intersection(others)
         self.attributes = tuple(names)
@@ -65,15 +70,15 @@ class Vocabulary:
 
     def meant(self, text: str | None) -> dict[str, set[str]]:
         """The same, and an unknown word counts as the only name that is one slip of the fingers away."""
-        return self._read([self._mended(piece) for word in _words(text or "") for piece in self._pieces(word)])
+        return self._read([self._mend(piece) for word in _words(text or "") for piece in self._pieces(word)])
 
     def lack(self, text: str | None) -> str:
         """'The pocket model does not know "tosater" (did you mean "toaster"?)', or "" if it knows all the words."""
         unknown = self.unknown(text)
-        shown = [f'"{_shown(word)}"{self._suggestion(word)}' for word in unknown[:LISTED]]
+        shown = [f'"{clip(word)}"{self._suggestion(word)}' for word in unknown[:LISTED]]
         if len(unknown) > LISTED:
             shown.append(f"{len(unknown) - LISTED} more")
-        return f"The {self.model} model does not know {_listed(shown, 'and')}" if shown else ""
+        return f"The {self.model} model does not know {_join(shown, 'and')}" if shown else ""
 
     def sentence(self, text: str | None) -> str:
         """What to expect of an instruction that the model does not know wholly; "" where there is nothing to say."""
@@ -84,15 +89,9 @@ class Vocabulary:
         if self.named(text):
             return f"{lack}: it may misread what it does not know, or read past it."
         return (
-            f"{lack}, and no other word names a {_listed([*self.attributes], 'or')} that it knows: do not expect the "
+            f"{lack}, and no other word names a {_join([*self.attributes], 'or')} that it knows: do not expect the "
             "answer to follow the words."
         )
-
-    def warn(self, text: str) -> None:
-        """Warn of an instruction once, however often it is asked, at the line outside of this package."""
-        if text not in self._warned and (sentence := self.sentence(text)):
-            warnings.warn(sentence, UnknownWords, stacklevel=level_outside())
-            self._warned.add(text)
 
     def _pieces(self, word: str) -> list[str]:
         """A word as the tokenizer cuts it before it looks up entries, plurals of names in the singular."""
@@ -112,12 +111,12 @@ class Vocabulary:
             place += max(1, length)
         return {name: set.intersection(*some) or set.union(*some) for name, some in found.items()}
 
-    def _mended(self, piece: str) -> str:
+    def _mend(self, piece: str) -> str:
         if piece in self._known:
             return piece
         long = [name for name in self._naming if len(name) > 4]  # of a shorter one too little is left
-        near = [name for name in long if _slipped(piece, name)]
-        near = near or [name for name in long if piece != "s" and _slipped(piece.removesuffix("s"), name)]
+        near = [name for name in long if _is_a_slip_of(piece, name)]
+        near = near or [name for name in long if piece != "s" and _is_a_slip_of(piece.removesuffix("s"), name)]
         return near[0] if len(near) == 1 else piece
 
     def _singular(self, piece: str) -> str:
@@ -139,7 +138,7 @@ def _words(text: str) -> list[str]:
     return [run for run in runs if _has_meaning(run)]
 
 
-def _slipped(word: str, name: str) -> bool:
+def _is_a_slip_of(word: str, name: str) -> bool:
     """Whether `word` is `name` with one letter behind the first left out, typed twice, or exchanged with the next.
 
     Another letter in its place is more often another word: a house is no mouse.
@@ -163,11 +162,12 @@ def _has_meaning(run: str) -> bool:
     return any(unicodedata.category(sign)[0] == "L" or unicodedata.category(sign) == "So" for sign in run)
 
 
-def _listed(parts: list[str], link: str) -> str:
+def _join(parts: list[str], link: str) -> str:
     """["a", "b", "c"] -> "a, b and c" """
     return f" {link} ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
 
 
-def _shown(word: str) -> str:
+def clip(word: str) -> str:
+    """A word as a sentence shows it."""
     word = "".join(sign for sign in word if sign.isprintable())
     return word if len(word) <= CLIPPED else f"{word[:CLIPPED]}…"

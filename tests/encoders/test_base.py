@@ -8,12 +8,12 @@ import pytest
 import torch
 from PIL import Image
 
-from rag_lib.encoders.base import BaseEncoder
+from rag_lib.encoders.base import Encoder
 from rag_lib.errors import RagError
 from rag_lib.images import open_image
 
 
-class MeanColor(BaseEncoder):
+class MeanColor(Encoder):
     """`fits`: pictures that memory holds at once; `fault`: what is raised above that; `sizes`: of all batches."""
 
     name, fingerprint, dim = "mean-color", "1", 3

@@ -172,11 +172,11 @@ BESIDE = """
 import sys, time
 from pathlib import Path
 import numpy as np
-from rag_lib.encoders.base import BaseEncoder
+from rag_lib.encoders.base import Encoder
 from rag_lib.encoders.cache import EmbeddingCache
 from rag_lib.images import open_image
 
-class Mean(BaseEncoder):
+class Mean(Encoder):
     name, fingerprint, dim = "mean", "1", 3
     def prepare(self, source):
         return np.asarray(open_image(source)).mean((0, 1))

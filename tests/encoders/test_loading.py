@@ -210,9 +210,7 @@ def test_a_file_that_was_fetched_and_is_gone_is_named(small):
     path = small()
     write_sums(path.parent, [path.name, "tokenizer.json", "tokenizer_config.json"])
     (path.parent / "tokenizer_config.json").unlink()
-    with pytest.raises(
-        RagError, match="tokenizer_config.json in the weights folder 'room' is missing, says its SHA"
-    ):
+    with pytest.raises(RagError, match="tokenizer_config.json in the weights folder 'room' is missing, says its SHA"):
         load(path)
 
 

@@ -1,6 +1,9 @@
 """More picture, more words, and without something: blends of vectors that are known by construction."""
 
+import runpy
 import warnings
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from rag_lib.encoders.mixing import blend, subtract
 from rag_lib.encoders.vocabulary import UnknownWords
 from rag_lib.errors import RagError
 
+TINY = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny_models.py"))))
 PICTURE, TEXT = "leopard.jpg", "phone case"
 WAYS = [(PICTURE, TEXT), (PICTURE, None), (None, TEXT), (None, "stripes"), (None, "against")]
 
@@ -130,3 +134,34 @@ def test_a_picture_alone_does_not_warn_of_words_that_are_not_read():
     with warnings.catch_warnings():
         warnings.simplefilter("error", UnknownWords)
         mix_query(pocket, Image.new("RGB", (40, 30), "orange"), "a bicycle", words=0)
+
+
+@pytest.fixture(scope="module")
+def looking(tmp_path_factory):
+    """Encoders whose image tower stands apart from the words."""
+    clip = TINY.clip(tmp_path_factory.mktemp("models") / "clip")
+    return {
+        "pocket": load_encoder("pocket", device="cpu", dtype="float32"),
+        "clip": load_encoder(clip, device="cpu"),
+        "BGE-VL-base": load_encoder("BAAI/BGE-VL-base", weights=clip, device="cpu"),
+    }
+
+
+@pytest.mark.parametrize("kind", ["pocket", "clip", "BGE-VL-base"])
+def test_a_picture_passes_the_tower_once_however_its_query_is_mixed(looking, kind, monkeypatch):
+    encoder, passes = looking[kind], []
+    look = encoder._look
+    monkeypatch.setattr(encoder, "_look", lambda prepared: passes.append(len(prepared)) or look(prepared))
+    picture, other = (Image.new("RGB", (40, 30), color) for color in ("orange", "navy"))
+    alone, worded = encoder.encode_query(picture), encoder.encode_query(text="a lamp")
+    both = encoder.encode_query(picture, "a lamp")
+    for words, expected in ((0, alone), (0.25, unit(alone + both)), (0.5, both), (0.75, unit(worded + both))):
+        np.testing.assert_allclose(mix_query(encoder, picture, "a lamp", words=words), expected, atol=1e-6)
+    if kind == "pocket":
+        encoder.reader().read_images([picture])
+    assert passes == [1]
+    assert np.abs(encoder.encode_query(other) - alone).max() > 1e-3 and passes == [1, 1]
+    np.testing.assert_array_equal(encoder.encode_query(picture), alone)  # what was kept is as it was
+    for shade in range(10):
+        encoder.encode_query(Image.new("RGB", (40, 30), (shade, 0, 0)))
+    assert len(passes) == 12 and len(encoder._recent._results) == 4

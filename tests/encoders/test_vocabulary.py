@@ -43,7 +43,7 @@ def loaded():
 @pytest.fixture
 def encoder(loaded):
     """The pocket before it has warned of anything."""
-    loaded.vocabulary._warned.clear()
+    loaded._warn_once.cache_clear()
     return loaded
 
 

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from rag_lib.encoders.base import BaseEncoder
+from rag_lib.encoders.base import Encoder
 from rag_lib.encoders.others.sentence import MAX_WORDS, read_picture, shorten, unit_rows
 from rag_lib.encoders.others.source import Source
+from rag_lib.encoders.recent import Recent
 from rag_lib.errors import RagError
 
 VERSION = 1  # part of the fingerprint: raise it when the same files would give other vectors
@@ -37,7 +38,7 @@ def is_bge_vl(source: Source) -> bool:
     )
 
 
-def load_bge_vl(source: Source, *, device: str, dtype: torch.dtype) -> BaseEncoder:
+def load_bge_vl(source: Source, *, device: str, dtype: torch.dtype) -> Encoder:
     """Load one of the models above. Raises RagError for another of that name, and for files that do not fit."""
     kind = source.config().get("model_type")
     if kind not in tuple(ENCODERS):  # whatever JSON holds, a list too
@@ -48,7 +49,7 @@ def load_bge_vl(source: Source, *, device: str, dtype: torch.dtype) -> BaseEncod
     return ENCODERS[kind](source, device=device, dtype=dtype)
 
 
-class BGEVLClip(BaseEncoder):
+class BGEVLClip(Encoder):
     """BGE-VL-base or -large. A composed query is the sum of the two halves' embeddings, each of its own length."""
 
     composes = "sum"
@@ -62,6 +63,8 @@ class BGEVLClip(BaseEncoder):
         self.processor = source.load(CLIPImageProcessorPil.from_pretrained)
         self.tokenizer = source.load(AutoTokenizer.from_pretrained)
         self.dim = self.model.config.projection_dim
+        self._recent = Recent()
+        self._limit = self.model.config.text_config.max_position_embeddings  # the authors' code fails beyond
 
     def prepare(self, source) -> torch.Tensor:
         """(3, S, S) float32, normalized."""
@@ -73,25 +76,30 @@ class BGEVLClip(BaseEncoder):
     def embed_queries(self, prepared: list[torch.Tensor] | None, texts: list[str]) -> np.ndarray:
         if prepared is None:
             return unit_rows(self._words(texts))
-        sums, worded = self._pictures(prepared), [index for index, text in enumerate(texts) if text]
+        sums, worded = self._pictures(prepared).clone(), [index for index, text in enumerate(texts) if text]
         if worded:
             sums[worded] += self._words([texts[index] for index in worded])
         return unit_rows(sums)
 
-    @torch.no_grad()
+    def reads_all(self, text: str, *, pictured: bool) -> bool:
+        return len(self.tokenizer(text, verbose=False)["input_ids"]) <= self._limit
+
     def _pictures(self, prepared: list[torch.Tensor]) -> torch.Tensor:
+        return self._recent(self._look, prepared, key=lambda pixels: pixels.numpy().tobytes())
+
+    @torch.no_grad()
+    def _look(self, prepared: list[torch.Tensor]) -> torch.Tensor:
         pixels = torch.stack(prepared).to(self.device, self.model.dtype)
         return self.model.get_image_features(pixel_values=pixels).pooler_output.float()
 
     @torch.no_grad()
     def _words(self, texts: list[str]) -> torch.Tensor:
-        limit = self.model.config.text_config.max_position_embeddings  # the authors' code fails beyond
-        words = self.tokenizer(texts, padding=True, truncation=True, max_length=limit, return_tensors="pt")
+        words = self.tokenizer(texts, padding=True, truncation=True, max_length=self._limit, return_tensors="pt")
         features = self.model.get_text_features(**words.to(self.device))
         return features.pooler_output.float()
 
 
-class BGEVLMLLM(BaseEncoder):
+class BGEVLMLLM(Encoder):
     """One of the LLaVA-NeXT models. Instruction, words and picture stand in one prompt."""
 
     composes = "joint"
@@ -126,12 +134,17 @@ class BGEVLMLLM(BaseEncoder):
     def embed_queries(self, prepared: list[Image.Image] | None, texts: list[str]) -> np.ndarray:
         return self._embed([self._prompt(text, prepared is not None) for text in texts], prepared)
 
+    def reads_all(self, text: str, *, pictured: bool) -> bool:
+        return shorten(self._plain(text), self.tokenizer, MAX_WORDS) == self._plain(text)
+
+    def _plain(self, text: str) -> str:
+        return text.replace(self.processor.image_token, " ")  # it would count as one more picture
+
     def _prompt(self, text: str, pictured: bool) -> str:
         task = (COMPOSED if text else IMAGE_ONLY) if pictured else TEXT_ONLY
         prompt = f"[INST] \n <instruct> {task} <query> "
         if text:
-            text = text.replace(self.processor.image_token, " ")  # it would count as one more picture
-            prompt += f" {shorten(text, self.tokenizer, MAX_WORDS)} \n"
+            prompt += f" {shorten(self._plain(text), self.tokenizer, MAX_WORDS)} \n"
         return f"{prompt}{' <image>' if pictured else ''} [/INST]"
 
     @torch.no_grad()

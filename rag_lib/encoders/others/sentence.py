@@ -6,6 +6,8 @@ normalized: the usual late fusion, for instance the "Image + Text" baseline of S
 (arXiv 2302.03084, section 4).
 """
 
+import pickle
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +15,9 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from rag_lib.encoders.base import BaseEncoder
+from rag_lib.encoders.base import Encoder
 from rag_lib.encoders.others.source import Source
+from rag_lib.encoders.recent import Recent
 from rag_lib.errors import RagError
 from rag_lib.images import ImageError, open_image
 
@@ -26,12 +29,13 @@ MAX_WORDS = 1024  # tokens of an instruction beside a picture, or half of what t
 PADDED_TEXTS = {"siglip": 64, "siglip2": 64}
 
 
-class SentenceEncoder(BaseEncoder):
+class SentenceEncoder(Encoder):
     """A SentenceTransformer that takes pictures and texts. `composes`: "joint" or "sum" (see the module)."""
 
     def __init__(self, model, *, name: str, fingerprint: str):
         self.model, self.name, self.fingerprint = model.eval(), name, fingerprint
         self.composes = "joint" if model.supports(("image", "text")) else "sum"
+        self._recent = Recent()
         _limit_texts(model)
         self.dim = unit_rows(self.model.encode_query([{"text": "a"}], **QUIET)).shape[1]
 
@@ -51,7 +55,7 @@ class SentenceEncoder(BaseEncoder):
             return self._words(texts)
         worded = [index for index, text in enumerate(texts) if text]
         if self.composes == "sum":
-            rows = self._towered(prepared)
+            rows = self._towered(prepared).copy()
             if worded:
                 rows[worded] = unit_rows(torch.from_numpy(rows[worded] + self._words([texts[i] for i in worded])))
             return rows
@@ -64,11 +68,25 @@ class SentenceEncoder(BaseEncoder):
             rows[worded] = unit_rows(self.model.encode_query(composed, **QUIET))
         return rows
 
+    def reads_all(self, text: str, *, pictured: bool) -> bool:
+        if pictured and self.composes == "joint":
+            return self._beside_a_picture(text) == self._plain(text)
+        whole = self.model.preprocess(
+            [{"text": self._plain(text)}],
+            prompt=self.model.prompts.get("query"),
+            task="query",
+            processing_kwargs={"text": {"padding": False, "truncation": False, "verbose": False}},
+        )
+        return whole["input_ids"].shape[1] <= (self.model.max_seq_length or sys.maxsize)
+
     def _words(self, texts: list[str]) -> np.ndarray:
         # As a dict: a plain string that is the name of a file or an address would be opened as a picture.
         return unit_rows(self.model.encode_query([{"text": self._plain(text)} for text in texts], **QUIET))
 
     def _towered(self, features: list[dict]) -> np.ndarray:
+        return self._recent(self._look, features, key=_content)
+
+    def _look(self, features: list[dict]) -> np.ndarray:
         batch = {
             key: torch.cat([each[key] for each in features]).to(self.model.device) if torch.is_tensor(first) else first
             for key, first in features[0].items()
@@ -126,9 +144,13 @@ def unit_rows(vectors: torch.Tensor) -> np.ndarray:
     return F.normalize(vectors.detach().float(), dim=-1).cpu().numpy()
 
 
+def _content(features: dict) -> bytes:
+    return pickle.dumps({name: part.numpy() if torch.is_tensor(part) else part for name, part in features.items()})
+
+
 def shorten(text: str, tokenizer, limit: int) -> str:
     """The beginning of `text` that is at most `limit` tokens long."""
-    ends = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+    ends = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)["offset_mapping"]
     return text if len(ends) <= limit else text[: ends[limit - 1][1]]
 
 

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from rag_lib.encoders.base import BaseEncoder
+from rag_lib.encoders.base import Encoder
 from rag_lib.encoders.preprocess import normalize, read_square
+from rag_lib.encoders.recent import Recent
 from rag_lib.encoders.visualized_bge.inference import InferenceModel
 from rag_lib.encoders.visualized_bge.model import VisualizedBGE
 
 
-class ComposedEncoder(BaseEncoder):
+class ComposedEncoder(Encoder):
     """A Visualized BGE model with its tokenizer, on one device and in one precision.
 
     `name`: as given to `load_encoder`; `fingerprint`: changes whenever the vectors would; `dim`: their length.
@@ -23,6 +24,7 @@ class ComposedEncoder(BaseEncoder):
         self.name, self.fingerprint = name, fingerprint
         self.device, self.dtype = device, dtype
         self.dim, self.composes = model.dim, "joint"
+        self._recent = Recent()
 
     def prepare(self, source) -> np.ndarray:
         """(S, S, 3) uint8 RGB, S being the model's `image_size`."""
@@ -42,9 +44,16 @@ class ComposedEncoder(BaseEncoder):
         tokens = None if prepared is None else self._tokens(prepared)
         return self.model(words["input_ids"], words["attention_mask"], tokens).cpu().numpy()
 
+    def reads_all(self, text: str, *, pictured: bool) -> bool:
+        ids = self.tokenizer(text, truncation=False, verbose=False)["input_ids"]
+        return len(ids) <= self.model.max_text_tokens(composed=pictured)
+
     def image_tokens(self, images: Sequence) -> torch.Tensor:
         """Pictures (paths or PIL images) -> (n, N, d_v) patch tokens. Raises ImageError."""
         return self._tokens([self.prepare(image) for image in images])
 
     def _tokens(self, squares: list[np.ndarray]) -> torch.Tensor:
+        return self._recent(self._look, squares, key=np.ndarray.tobytes)
+
+    def _look(self, squares: list[np.ndarray]) -> torch.Tensor:
         return self.model.image_tokens(normalize(torch.from_numpy(np.stack(squares)).to(self.device)))

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rag_lib.drawn.combinations import LABELS, is_held_out
-from rag_lib.encoders.vocabulary import UnknownWords
+from rag_lib.encoders.vocabulary import Caution
 from rag_lib.evaluation.drawn.benchmark import Benchmark
 from rag_lib.evaluation.drawn.meter import Asked
 from rag_lib.evaluation.drawn.plan import COMPOSED, FAMILIES, GALLERIES, DrawnQuery
@@ -64,7 +64,7 @@ def rerank_all(
         # Titles and metadata of a catalog could give the answer away: candidates are pictures here, and nothing else.
         hits = [Hit(n, score, Item(image_id, benchmark.path(image_id))) for n, (image_id, score) in enumerate(found, 1)]
         with warnings.catch_warnings():  # evaluations do not warn: unheard words are what some splits are for
-            warnings.simplefilter("ignore", UnknownWords)
+            warnings.simplefilter("ignore", Caution)
             ranking = reranker.rank(Query(query.image_id and benchmark.path(query.image_id), query.text), hits)
         outcomes.append(
             Outcome(

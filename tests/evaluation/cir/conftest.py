@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rag_lib.encoders.base import BaseEncoder
+from rag_lib.encoders.base import Encoder
 from rag_lib.images import open_image
 
 
-class CircleEncoder(BaseEncoder):
+class CircleEncoder(Encoder):
     name, fingerprint, dim = "circle", "0", 2
 
     def prepare(self, source):
