@@ -81,6 +81,8 @@ def test_a_crop_is_what_is_searched_for(ask, leopard):
 
 def test_it_says_which_words_it_does_not_know(ask, leopard):
     assert "bicycle" in ask(leopard, text="bicycle in this style")["notes"][0]
+    [cut] = ask(leopard, text="a nice lamp for the kitchen please and " * 12 + "a toaster")["notes"]
+    assert 'from "please" on, word 95 of 98, it is not read' in cut
 
 
 @pytest.mark.parametrize(
