@@ -13,6 +13,7 @@ import torch
 
 from rag_lib.encoders.pocket.loading import POCKET_FOLDER, load_pocket, read_pocket
 from rag_lib.encoders.pocket.saving import write_pocket
+from rag_lib.encoders.sums import write_sums
 from rag_lib.encoders.visualized_bge import loading
 from rag_lib.encoders.visualized_bge.checkpoint import read_tensors
 from rag_lib.encoders.visualized_bge.model import VisualizedBGE
@@ -73,6 +74,7 @@ class Trainable:
         sizes = self.source.parent / "config.json"
         if sizes.is_file() and sizes.parent != folder:
             shutil.copyfile(sizes, folder / "config.json")
+        write_sums(folder, (weights.name, *(n for n in loading.FETCHED_TOKENIZER if (folder / n).is_file())))
 
 
 def load_trainable(name: str, weights: str | Path | None = None) -> Trainable:

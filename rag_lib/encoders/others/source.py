@@ -1,9 +1,11 @@
 """Where a model's files are: a hub id or a folder in; a place to load from and an identity of the weights out.
 
-An identity is what the fingerprint is made of: the commit of a hub repository, or a hash over a local folder's files.
-The code that a model repository brings along is never run.
+An identity is what the fingerprint is made of: a hash over the files that can change a vector, of a local folder by
+their bytes, of a hub repository by the checksums that the hub knows. So a new model card changes nothing. The code that
+a model repository brings along is never run.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -12,8 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from rag_lib.encoders.sums import hash_file
 from rag_lib.errors import RagError
-from rag_lib.paths import resolve
+from rag_lib.paths import replacing, resolve
 
 HUB_ID = re.compile(r"(?=.{3,96}$)[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 # Files that can change a vector: weights, configurations, tokenizers. Not the model card, nor code, which is not run.
@@ -21,7 +24,7 @@ SUFFIXES = {".safetensors", ".bin", ".pt", ".pth", ".json", ".txt", ".model", ".
 MARKS = {"float32": "", "bfloat16": "h", "float16": "f"}  # the end of a fingerprint, as in loading.py
 ADDRESS = re.compile(r"https?://\S+")
 NETWORK = re.compile(r"\b(connect|connection|timed out|offline|http)\b", re.IGNORECASE)  # but not a model's "connector"
-PATIENCE = 2**30  # bytes that are hashed within about two seconds: with more, progress is shown
+IDENTITY = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -83,23 +86,46 @@ def find_source(name: str, weights: str | Path | None = None) -> Source:
     if not HUB_ID.fullmatch(name):
         raise RagError(f"There is no folder {name[:200]!r}: give a folder that holds a model, or a hub id 'org/model'.")
     commit = _hub_commit(name)
-    return Source(name, name, commit, commit)
+    return Source(name, name, commit, _hub_identity(name, commit))
 
 
 def folder_digest(folder: Path) -> str:
     """SHA-256 over the names and the bytes of the files in `folder` that can change a vector."""
-    from tqdm.auto import tqdm
-
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix in SUFFIXES]
-    total, digest = sum(path.stat().st_size for path in paths), hashlib.sha256()
-    with tqdm(total=total, desc="check weights", unit="B", unit_scale=True, disable=total < PATIENCE) as bar:
-        for path in paths:
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.suffix in SUFFIXES:
             digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
-            with open(path, "rb") as file:
-                while block := file.read(2**24):
-                    digest.update(block)
-                    bar.update(len(block))
+            hash_file(path, digest)
     return digest.hexdigest()
+
+
+def _hub_identity(name: str, commit: str) -> str:
+    """SHA-256 over the names and the checksums of the files at that commit that can change a vector.
+
+    It is noted in data/weights/identities/, so that it is the same without a network. The commit itself stands in where
+    it was never asked for and the hub does not say: as long as that lasts, the fingerprint is another one.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.hf_api import RepoFile
+
+    note = resolve("data") / "weights" / "identities" / commit
+    with contextlib.suppress(OSError, UnicodeError):
+        if IDENTITY.fullmatch(noted := note.read_text(encoding="ascii")):
+            return noted
+    try:
+        tree = HfApi().list_repo_tree(name, recursive=True, revision=commit)
+        files = [each for each in tree if isinstance(each, RepoFile) and Path(each.path).suffix in SUFFIXES]
+    except Exception:  # no network, or a mirror that has no lists: dozens of kinds
+        files = []
+    if not files:
+        return commit
+    content = sorted((file.path, file.blob_id) for file in files)
+    identity = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    with contextlib.suppress(OSError):  # it is asked for again, then
+        note.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(note) as beside:
+            beside.write_text(identity, encoding="ascii")
+    return identity
 
 
 def _hub_commit(name: str) -> str:

@@ -1,6 +1,8 @@
 """Encoders by a hub id or a folder: models that sentence-transformers loads, tiny ones saved here."""
 
+import hashlib
 import http.server
+import io
 import json
 import os
 import runpy
@@ -20,7 +22,7 @@ from PIL import Image
 
 from rag_lib.catalog import load_folder
 from rag_lib.encoders import load_encoder
-from rag_lib.encoders.others.source import Source
+from rag_lib.encoders.others.source import Source, _hub_identity
 from rag_lib.errors import RagError
 from rag_lib.index import open_index
 
@@ -276,10 +278,21 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class Hub(http.server.SimpleHTTPRequestHandler):
-    """Answers as the hub does for the one repository org/clip."""
+    """Answers as the hub does for the one repository org/clip, at its server's `commit`; not every one `lists` files."""
 
     def send_head(self):
         parts = self.path.split("?")[0].strip("/").split("/")
+        if parts[:5] == ["api", "models", "org", "clip", "tree"] and self.server.lists:
+            files = [path for path in Path(self.directory).rglob("*") if path.is_file()]
+            names = {path.relative_to(self.directory).as_posix(): blob_id(path) for path in files}
+            tree = [dict(type="file", path=name, oid=oid, size=1) for name, oid in names.items()]
+            tree += [dict(type="directory", path="of.json", oid="0" * 40, size=0)]
+            body = json.dumps(tree).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Type", "application/json")
+            super().end_headers()
+            return io.BytesIO(body)
         if parts[:3] == ["org", "clip", "resolve"] and Path(self.directory, *parts[4:]).is_file():
             self.path = "/" + "/".join(parts[4:])
             return super().send_head()
@@ -290,12 +303,18 @@ class Hub(http.server.SimpleHTTPRequestHandler):
         return None
 
     def end_headers(self):
-        self.send_header("X-Repo-Commit", COMMIT)
-        self.send_header("ETag", f'"{abs(hash(self.path)):040x}"')
+        self.send_header("X-Repo-Commit", self.server.commit)
+        path = Path(self.directory, self.path.strip("/"))
+        self.send_header("ETag", f'"{blob_id(path) if path.is_file() else "0" * 40}"')
         super().end_headers()
 
     def log_message(self, *_):
         pass
+
+
+def blob_id(path):
+    content = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
 SCRIPT = """
@@ -311,8 +330,8 @@ for name in sys.argv[1:]:
 """
 
 
-def from_hub(cache, names, **settings):
-    settings = os.environ | {"HF_HUB_CACHE": str(cache)} | settings
+def from_hub(home, names, **settings):
+    settings = os.environ | {"HF_HUB_CACHE": str(home / "cache"), "RAG_HOME": str(home)} | settings
     command = [sys.executable, "-c", SCRIPT, *names]
     result = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=240)
     assert result.returncode == 0, result.stderr
@@ -320,9 +339,10 @@ def from_hub(cache, names, **settings):
 
 
 @contextmanager
-def serving(folder):
+def serving(folder, commit=COMMIT, lists=True):
     """The address of a hub that holds `folder` as org/clip."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Hub, directory=str(folder)))
+    server.commit, server.lists = commit, lists
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
@@ -335,7 +355,7 @@ def test_a_hub_model_that_lacks_a_part_of_its_weights_is_not_blamed_on_the_netwo
     parts = {"metadata": {}, "weight_map": {"logit_scale": "model-00001-of-00002.safetensors"}}
     (copy / "model.safetensors.index.json").write_text(json.dumps(parts))
     with serving(copy) as address:
-        (line,) = from_hub(tmp_path / "cache", ["org/clip"], HF_ENDPOINT=address, HF_HUB_OFFLINE="0")
+        (line,) = from_hub(tmp_path, ["org/clip"], HF_ENDPOINT=address, HF_HUB_OFFLINE="0")
     assert "'org/clip' could not be loaded" in line and "incomplete or damaged" in line and "network" not in line
 
 
@@ -359,14 +379,46 @@ def test_only_a_fault_of_the_network_is_called_one(text, sentence):
 
 
 @pytest.mark.slow
-def test_a_hub_id_is_fetched_once_and_pinned_by_its_commit(folders, tmp_path):
+def test_a_hub_id_is_fetched_once_and_known_without_a_network(folders, tmp_path):
     with serving(folders["clip"]) as address:
         online = from_hub(tmp_path, ["org/clip", "org/missing"], HF_ENDPOINT=address, HF_HUB_OFFLINE="0")
-    assert online[0].startswith(f"org/clip {COMMIT[:12]}") and online[0].endswith(" 16")
+    assert online[0].startswith("org/clip ") and online[0].endswith(" 16")
     assert "The hub has no public model 'org/missing'" in online[1]
     offline = from_hub(tmp_path, ["org/clip", "org/other"], HF_ENDPOINT=address, HF_HUB_OFFLINE="1")
     assert offline[0] == online[0]
     assert "'org/other' could not be fetched" in offline[1]
+
+
+def test_a_hub_model_is_known_by_the_files_that_can_change_a_vector(copy, tmp_path, monkeypatch):
+    monkeypatch.setenv("RAG_HOME", str(tmp_path))
+
+    def identity(commit, **options):
+        with serving(copy, commit, **options) as address:
+            monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", address)
+            return _hub_identity("org/clip", commit)
+
+    first = identity(COMMIT)
+    (copy / "README.md").write_text("A new model card.")
+    (copy / "modeling_own.py").write_text("# code, which is not run")
+    assert identity("a" * 40) == first != COMMIT
+    TINY.edit_json(copy / "tokenizer_config.json", model_max_length=20)
+    changed = identity("b" * 40)
+    (copy / "tokenizer_config.json").rename(copy / "renamed.json")
+    assert len({first, changed, identity("c" * 40)}) == 3
+    assert identity("d" * 40, lists=False) == "d" * 40
+    assert identity(COMMIT, lists=False) == first  # as it was noted
+
+
+@pytest.mark.parametrize("content", [b"", b"0123", b"\xff" * 64], ids=["empty", "cut", "no text"])
+def test_a_damaged_note_of_an_identity_is_not_believed(tmp_path, monkeypatch, content):
+    monkeypatch.setenv("RAG_HOME", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    note = tmp_path / "data" / "weights" / "identities" / COMMIT
+    note.parent.mkdir(parents=True)
+    note.write_text("a" * 64)
+    assert _hub_identity("org/clip", COMMIT) == "a" * 64
+    note.write_bytes(content)
+    assert _hub_identity("org/clip", COMMIT) == COMMIT
 
 
 @pytest.mark.slow  # the hub client tries again for 23 seconds
