@@ -7,17 +7,7 @@ In: the labels that a model can name; out: what lies beside its weights as words
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
-from rag_lib.drawn.language import (
-    ATTRIBUTE_WORDS,
-    CLOSINGS,
-    COLOR_NAMES,
-    FILLERS,
-    OPENINGS,
-    PHRASINGS,
-    PRODUCT_NAMES,
-    THEME_ADJECTIVES,
-    THEME_NOUNS,
-)
+from rag_lib.drawn import language
 
 
 def taught_words(labels: Mapping[str, Sequence[str]]) -> dict:
@@ -25,20 +15,20 @@ def taught_words(labels: Mapping[str, Sequence[str]]) -> dict:
 
     Returns {"names": attribute -> name -> the labels that it can mean, "others": the words that name nothing}.
     """
-    nouns, adjectives = THEME_NOUNS, THEME_ADJECTIVES
+    nouns, adjectives = language.THEME_NOUNS, language.THEME_ADJECTIVES
     themes = {label: {n.removeprefix("a ") for n in (*nouns[label], *adjectives[label])} for label in nouns}
-    synonyms = {"category": PRODUCT_NAMES, "theme": themes, "color": COLOR_NAMES}
+    synonyms = {"category": language.PRODUCT_NAMES, "theme": themes, "color": language.COLOR_NAMES}
     names = {
         attribute: _by_name({label: {label, *synonyms.get(attribute, {}).get(label, ())} for label in given})
         for attribute, given in labels.items()
     }
     # One word of a theme names it too (a flower, polka); one of a product's may be another thing (a table, a bank).
-    naming = ATTRIBUTE_WORDS.difference(FILLERS)
+    naming = language.ATTRIBUTE_WORDS.difference(language.FILLERS)
     words = {label: {word for name in given for word in name.split()} for label, given in themes.items()}
     parts = {word: given for word, given in _by_name(words).items() if word in naming}
     names["theme"] = parts | names["theme"]
-    sentences = [phrase.format(k="", t="", a="", c="") for phrase in chain(*PHRASINGS.values())]
-    others = " ".join((*FILLERS, *sentences, *OPENINGS, *CLOSINGS)).split()
+    sentences = [phrase.format(k="", t="", a="", c="") for phrase in chain(*language.PHRASINGS.values())]
+    others = " ".join((*language.FILLERS, *sentences, *language.OPENINGS, *language.CLOSINGS)).split()
     return {"names": names, "others": sorted(set(others))}
 
 

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 from rag_lib.encoders import load_encoder
 from rag_lib.encoders.pocket.loading import POCKET_FOLDER
+from rag_lib.encoders.preprocess import PREPROCESS_VERSION
 from rag_lib.encoders.sums import SUMS, write_sums
 from rag_lib.encoders.visualized_bge import loading
 from rag_lib.encoders.visualized_bge.loading import fingerprint_of
@@ -21,7 +22,7 @@ from rag_lib.encoders.visualized_bge.model import BASE, CONFIGS, VisualizedBGE
 from rag_lib.errors import RagError
 
 OFFICIAL = "visualized-bge-base-en-v1.5"
-SHIPPED = "c61a528980e0t985729p1"  # the pocket's fingerprint in float32: collections and caches are named by it
+SHIPPED = f"c61a528980e0t985729p{PREPROCESS_VERSION}"  # collections and caches of the pocket are named by it
 
 
 @pytest.mark.parametrize(

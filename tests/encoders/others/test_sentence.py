@@ -278,7 +278,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class Hub(http.server.SimpleHTTPRequestHandler):
-    """Answers as the hub does for the one repository org/clip, at its server's `commit`; not every one `lists` files."""
+    """Answers as the hub does for the one repository org/clip, at the server's `commit`; `lists` or not its files."""
 
     def send_head(self):
         parts = self.path.split("?")[0].strip("/").split("/")
