@@ -2,6 +2,7 @@
 
 import difflib
 import sys
+import warnings
 from collections.abc import Iterable
 
 
@@ -23,9 +24,12 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f" Did you mean '{known[near[0]]}'?" if near else ""
 
 
-def level_outside() -> int:
-    """`stacklevel` for the caller's `warnings.warn`: of the nearest frame that is not of this package."""
-    frame, level = sys._getframe(1), 1
+def warn_outside(sentence: str, kind: type[Warning]) -> None:
+    """Warn at the nearest line outside of this package.
+
+    Python's own memory of what was said, which keeps every sentence for ever, is not used: the caller has to have one.
+    """
+    frame = sys._getframe(1)
     while frame.f_back and frame.f_globals.get("__name__", "").startswith("rag_lib."):
-        frame, level = frame.f_back, level + 1
-    return level
+        frame = frame.f_back
+    warnings.warn_explicit(sentence, kind, frame.f_code.co_filename, frame.f_lineno, frame.f_globals.get("__name__"))

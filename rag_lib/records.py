@@ -50,21 +50,6 @@ def as_text(value: Any, what: str) -> str:
     return text
 
 
-def as_text(value: Any, what: str) -> str:
-    """`value` as text; None is "". `what`: how a refusal begins, such as "The query's instruction".
-
-    papermill makes numbers and truth values of `-p query_text 2024` and `True`: they become text again.
-    Raises RagError for what is no text, and for half of a character (a lone surrogate), which nothing could store.
-    """
-    text = "" if value is None else str(value) if isinstance(value, (int, float)) else value
-    if not isinstance(text, str):
-        raise RagError(f"{what} is of the type {type(value).__name__}: give it as text.")
-    if any("\ud800" <= letter <= "\udfff" for letter in text):
-        whole = text.encode(errors="replace").decode()
-        raise RagError(f"{what} {whole[:80]!r} holds half of a character: write it anew.")
-    return text
-
-
 @dataclass(frozen=True)
 class Item:
     """One picture of a catalog.

@@ -8,7 +8,6 @@ what to upsert, which also mends damage; a stored count would not tell which row
 """
 
 import functools
-import warnings
 from collections.abc import Collection as Ids
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -22,7 +21,7 @@ from rag_lib.collection.filters import Where, explain_nothing, filter_expression
 from rag_lib.collection.fusion import fuse
 from rag_lib.collection.owner import is_ours
 from rag_lib.collection.rows import SOURCE, WORDS, spread, to_item, to_row
-from rag_lib.errors import RagError, level_outside
+from rag_lib.errors import RagError, warn_outside
 from rag_lib.records import Hit, Item
 
 MAX_LIMIT = 16_384  # Milvus's own bound on the hits of one search
@@ -126,12 +125,11 @@ class Collection(Connection):
             for field, query in (("vector", vector), (WORDS, text))
         )
         if near and not named:
-            warnings.warn(
+            warn_outside(
                 f"No title that was searched holds a word of {text.strip()[:80]!r}: these are the hits of the vector. "
                 "Titles are taken apart where a script has spaces or punctuation; elsewhere the whole run of letters "
                 "counts.",
                 UnfoundWords,
-                stacklevel=level_outside(),
             )
         best = fuse(near, named)[:limit]
         chosen = {"filter": filter_expression({"image_id": best}), "output_fields": [*self._output, "vector"]}

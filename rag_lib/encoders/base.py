@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from typing import Any, NamedTuple
@@ -18,10 +18,10 @@ import numpy as np
 from PIL import Image
 
 from rag_lib.encoders.cache import EmbeddingCache
-from rag_lib.encoders.cautions import find_cautions, warn_outside
+from rag_lib.encoders.cautions import find_cautions
 from rag_lib.encoders.memory import embed_what_fits
 from rag_lib.encoders.vocabulary import Caution, Vocabulary
-from rag_lib.errors import RagError
+from rag_lib.errors import RagError, warn_outside
 from rag_lib.images import ImageError, content_id
 from rag_lib.records import Skipped, as_text
 
@@ -191,7 +191,9 @@ class Encoder(ABC):
             try:
                 if not isinstance(source, str | os.PathLike):
                     return _Read(source, prepared=self.prepare(source))
-                state, image_id = _state(source), _content_id(source)
+                state, image_id = _state(source), None
+                with suppress(ImageError):  # `prepare` says why
+                    image_id = content_id(source)
                 vector = cache.get(image_id) if cache is not None and image_id else None
                 if vector is not None:
                     return _Read(source, image_id, vector)
@@ -236,14 +238,6 @@ def _check_given(batch_size: int, *lists: Sequence) -> None:
     if len({len(given) for given in lists}) > 1:
         counts = " pictures and ".join(str(len(given)) for given in lists)
         raise RagError(f"There are {counts} texts: give one of each for every query, None where it has none.")
-
-
-def _content_id(path) -> str | None:
-    """None where the file cannot be read: `prepare` then says why."""
-    try:
-        return content_id(path)
-    except ImageError:
-        return None
 
 
 def _state(path) -> tuple[int, ...] | None:

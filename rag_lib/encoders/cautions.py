@@ -3,8 +3,6 @@
 In: the instruction and what its model can say of it; out: warnings that are yet to be given, each of one sentence.
 """
 
-import sys
-import warnings
 from bisect import bisect_left
 from collections.abc import Callable
 
@@ -30,14 +28,3 @@ def find_cautions(
             )
         )
     return found
-
-
-def warn_outside(sentence: str, kind: type[Warning]) -> None:
-    """Warn at the nearest line outside of this package.
-
-    Python's own memory of what was said, which keeps every sentence for ever, is not used: the caller has to have one.
-    """
-    frame = sys._getframe(1)
-    while frame.f_back and frame.f_globals.get("__name__", "").startswith("rag_lib."):
-        frame = frame.f_back
-    warnings.warn_explicit(sentence, kind, frame.f_code.co_filename, frame.f_lineno, frame.f_globals.get("__name__"))
