@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from rag_lib.drawn.drawing import DRAWING_VERSION, draw_product, draw_query_picture
+from rag_lib.drawn.drawing import DRAWING_VERSION, draw_picture
 from rag_lib.drawn.wares import COUNT, Picture, plan
 from rag_lib.drawn.workers import draw_missing, drawing_in
 from rag_lib.errors import RagError
@@ -37,10 +37,8 @@ def load_drawn(folder: str | Path | None = None, seed: int = 0, *, count: int = 
     folder holds something else or cannot be written.
     """
     products, queries = plan(_check_seed(seed), count)
-    if folder is None:
-        usual = (seed, count) == (0, COUNT)
-        folder = data_dir() / ("drawn" if usual else f"drawn-{seed}-{count}")
-    folder = resolve(folder)
+    name = "drawn" if (seed, count) == (0, COUNT) else f"drawn_{seed}_{count}"  # a collection of its own
+    folder = data_dir() / name.replace("_", "-") if folder is None else resolve(folder)
     ids = make_drawn_catalog(folder, seed, count=count)
     items = tuple(
         Item(
@@ -51,7 +49,6 @@ def load_drawn(folder: str | Path | None = None, seed: int = 0, *, count: int = 
         )
         for picture in products
     )
-    name = "drawn" if (seed, count) == (0, COUNT) else f"drawn_{seed}_{count}"  # a collection of its own
     return Catalog(name, folder, items, {q.values["name"]: folder / q.file for q in queries})
 
 
@@ -161,10 +158,7 @@ def _draw_file(seed: int, what: Picture | str) -> bytes:
     if isinstance(what, str):
         return what.encode()
     rng, values = np.random.default_rng([seed, what.index, DRAWING_VERSION]), what.values
-    if what.kind:
-        pixels = draw_query_picture(rng, values["theme"], values["color"], what.kind, SIZE)
-    else:
-        pixels = draw_product(rng, values["category"], values["theme"], values["color"], SIZE)
+    pixels = draw_picture(rng, values.get("category"), values["theme"], values["color"], what.kind, SIZE)
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=90, subsampling=0)
     return file.getvalue()

@@ -23,8 +23,7 @@ from rag_lib.drawn.drawing import (
     NATURAL,
     NATURAL_THEMES,
     THEMES,
-    draw_product,
-    draw_query_picture,
+    draw_picture,
 )
 from rag_lib.drawn.workers import draw_missing
 from rag_lib.errors import RagError
@@ -109,10 +108,7 @@ def training_pictures(recipe: Recipe, size: int) -> PictureSet:
 def draw(spec: Spec, rng: np.random.Generator, size: int) -> np.ndarray:
     """One picture as files give it: drawn at some resolution, most often through JPEG, resized to `size`."""
     resolution = int(rng.choice([size, round(size * 1.4), size * 2], p=[0.5, 0.3, 0.2]))
-    if spec.category is None:
-        pixels = draw_query_picture(rng, spec.theme, spec.color, kind=spec.kind, size=resolution)
-    else:
-        pixels = draw_product(rng, spec.category, spec.theme, spec.color, size=resolution)
+    pixels = draw_picture(rng, spec.category, spec.theme, spec.color, spec.kind, resolution)
     picture = Image.fromarray(pixels)
     if rng.random() < 0.7:
         buffer = io.BytesIO()

@@ -4,6 +4,8 @@ draw_product(rng, "toaster", "leopard", "natural")      a toaster with leopard p
 draw_query_picture(rng, "leopard", "natural")           a leopard, no product
 """
 
+import numpy as np
+
 from rag_lib.drawn.drawing.palette import (
     CATEGORIES,
     COLORED_THEMES,
@@ -29,6 +31,16 @@ __all__ = [
     "NO_FLOWERS",
     "QUERY_KINDS",
     "THEMES",
+    "draw_picture",
     "draw_product",
     "draw_query_picture",
 ]
+
+
+def draw_picture(
+    rng: np.random.Generator, category: str | None, theme: str, color: str, kind: str | None, size: int
+) -> np.ndarray:
+    """A product, or without a category a query picture of a kind."""
+    if category:
+        return draw_product(rng, category, theme, color, size)
+    return draw_query_picture(rng, theme, color, kind, size)

@@ -13,7 +13,7 @@ import numpy as np
 from rag_lib.encoders import Encoder
 from rag_lib.errors import RagError, did_you_mean
 from rag_lib.evaluation.cir import circo, cirr, fashioniq
-from rag_lib.evaluation.cir.gallery import Gallery, encode_gallery
+from rag_lib.evaluation.cir.gallery import Gallery, count_missing, encode_gallery
 from rag_lib.evaluation.cir.published import find_published
 from rag_lib.evaluation.cir.records import CirBenchmark, CirQuery
 from rag_lib.evaluation.cir.submission import write_submissions
@@ -80,7 +80,7 @@ def evaluate_cir(
         "queries": benchmark.size[0],
         "pictures": benchmark.size[1],
         "official": list(benchmark.official),
-        "missing": encoded.missing(benchmark),
+        "missing": count_missing(benchmark, encoded.lacking),
         "excludes_reference": benchmark.excludes_reference,
         "rows": {},
         "other_rows": {},

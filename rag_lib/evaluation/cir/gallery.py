@@ -21,10 +21,6 @@ class Gallery:
     rows: Mapping[str, int]
     lacking: Mapping[str, str]
 
-    def missing(self, benchmark: CirBenchmark) -> dict:
-        """Counts: pictures, and the queries that lost their reference or a target; `files`: the first names."""
-        return count_missing(benchmark, self.lacking)
-
 
 def encode_gallery(
     benchmark: CirBenchmark, encoder: Encoder, *, allow_missing: bool, batch_size: int, cache, progress: bool
@@ -48,6 +44,7 @@ def encode_gallery(
 
 
 def count_missing(benchmark: CirBenchmark, lacking: Mapping[str, str]) -> dict:
+    """Counts: pictures, and the queries that lost their reference or a target; `files`: the first names."""
     return {
         "pictures": len(lacking),
         "references": sum(query.reference in lacking for query in benchmark.queries),

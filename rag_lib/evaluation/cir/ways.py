@@ -11,8 +11,7 @@ from rag_lib.encoders import Encoder
 from rag_lib.evaluation.cir.circo import CONCEPT_TEXT
 from rag_lib.evaluation.cir.gallery import Gallery
 from rag_lib.evaluation.cir.records import CirBenchmark
-
-CHUNK = 256  # queries between two moves of the progress bar
+from rag_lib.evaluation.embedding import embed_queries
 
 
 def embed_ways(
@@ -25,30 +24,22 @@ def embed_ways(
     """
     queries = benchmark.queries
     seen = np.array([query.reference in gallery.rows for query in queries])
-    paths = [benchmark.pictures[query.reference] for query in queries]
+    paths = [benchmark.pictures[q.reference] if q.reference in gallery.rows else None for q in queries]
     texts = [query.text for query in queries]
 
-    def encode(way: str, images: Sequence, texts: Sequence[str], askable: np.ndarray) -> np.ndarray:
-        from tqdm.auto import tqdm
+    def embed(way: str, images: Sequence, texts: Sequence[str]) -> np.ndarray:
+        texts = [text if there else "" for text, there in zip(texts, seen, strict=True)]
+        options = dict(batch_size=batch_size, progress=progress)
+        return embed_queries(encoder, images, texts, description=f"encode, {way}", **options)
 
-        vectors = np.zeros((len(queries), encoder.dim), np.float32)
-        places = np.flatnonzero(askable)
-        with tqdm(total=len(places), desc=f"encode, {way}", unit="query", disable=not progress) as bar:
-            for start in range(0, len(places), CHUNK):
-                some = places[start : start + CHUNK]
-                given = [images[i] for i in some], [texts[i] for i in some]
-                vectors[some] = encoder.encode_queries(*given, batch_size=batch_size)
-                bar.update(len(some))
-        return vectors
-
-    ways = {"composed": encode("composed", paths, texts, seen)}
+    ways = {"composed": embed("composed", paths, texts)}
     if any(query.concept for query in queries):
         named = [CONCEPT_TEXT.format(concept=query.concept, text=query.text) for query in queries]
-        ways["composed, concept named"] = encode("composed, concept named", paths, named, seen)
+        ways["composed, concept named"] = embed("composed, concept named", paths, named)
     if halves:
         image = np.zeros((len(queries), encoder.dim), np.float32)
         image[seen] = gallery.vectors[[gallery.rows[q.reference] for q in queries if q.reference in gallery.rows]]
-        text = encode("text only", [None] * len(queries), texts, seen & [bool(each.strip()) for each in texts])
+        text = embed("text only", [None] * len(queries), texts)
         average = image + text
         average /= np.maximum(np.linalg.norm(average, axis=1, keepdims=True), 1e-12)  # zeros stay zeros
         ways |= {"image only": image, "text only": text, "average": average}

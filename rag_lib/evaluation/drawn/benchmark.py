@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 from rag_lib.drawn.combinations import COMBINATIONS, HERO, is_held_out
-from rag_lib.drawn.drawing import CATEGORIES, DRAWING_VERSION, LOOKS, draw_product, draw_query_picture
+from rag_lib.drawn.drawing import CATEGORIES, DRAWING_VERSION, LOOKS, draw_picture
 from rag_lib.drawn.workers import draw_missing
 from rag_lib.errors import RagError
 from rag_lib.evaluation.drawn.asking import Asker
@@ -132,11 +132,7 @@ def draw_pictures(pictures: Sequence[Picture], folder: Path, seed: int) -> None:
 
 def _draw(seed: int, picture: Picture) -> bytes:
     rng = np.random.default_rng([BENCHMARK_VERSION, seed, zlib.crc32(picture.image_id.encode())])
-    category, theme, color = picture.shown
-    if category is None:
-        pixels = draw_query_picture(rng, theme, color, picture.kind, size=SIZE)
-    else:
-        pixels = draw_product(rng, category, theme, color, size=SIZE)
+    pixels = draw_picture(rng, *picture.shown, picture.kind, SIZE)
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=90)
     return file.getvalue()

@@ -15,6 +15,7 @@ from rag_lib.errors import RagError
 from rag_lib.evaluation.drawn.benchmark import BENCHMARK_VERSION, Benchmark
 from rag_lib.evaluation.drawn.plan import COMPOSED, GALLERIES, DrawnQuery
 from rag_lib.evaluation.drawn.wear import wear_picture, wear_text
+from rag_lib.evaluation.embedding import embed_queries
 from rag_lib.evaluation.measures import Qrels, Run, rank
 from rag_lib.images import open_image
 
@@ -80,27 +81,22 @@ def _query_vectors(encoder: Encoder, benchmark: Benchmark, pictures: np.ndarray,
     def by_id(asked: Sequence[DrawnQuery], rows: np.ndarray) -> dict[str, np.ndarray]:
         return {query.query_id: row for query, row in zip(asked, rows, strict=True)}
 
+    def embed(way: str, images: Sequence, texts: Sequence[str]) -> np.ndarray:
+        return embed_queries(encoder, images, texts, description=f"encode {way} queries", batch_size=BATCH)
+
     # A picture alone is embedded as a candidate is: those vectors are there already.
     image = {query.query_id: pictures[place[query.image_id]] for query in queries if query.image_id}
-    text = by_id(worded, _encode(encoder, "text-only", [None] * len(worded), [query.text for query in worded]))
+    text = by_id(worded, embed("text-only", [None] * len(worded), [query.text for query in worded]))
     sums = np.stack([image[query.query_id] + text[query.query_id] for query in composed])
     return {
-        "composed": by_id(composed, _encode(encoder, "composed", paths, texts)),
+        "composed": by_id(composed, embed("composed", paths, texts)),
         "image only": image,
         "text only": text,
         "average": by_id(composed, sums / np.linalg.norm(sums, axis=1, keepdims=True)),
-        "worn": by_id(composed, _encode(encoder, "worn", *zip(*worn, strict=True))),
+        "worn": by_id(composed, embed("worn", *zip(*worn, strict=True))),
     }
 
 
 def _wear(number: int, path: Path, text: str) -> tuple:
     rng = np.random.default_rng([BENCHMARK_VERSION, number])
     return wear_picture(rng, open_image(path)), wear_text(rng, text)
-
-
-def _encode(encoder: Encoder, way: str, images: Sequence, texts: Sequence[str]) -> np.ndarray:
-    from tqdm.auto import tqdm
-
-    starts = tqdm(range(0, len(texts), BATCH), desc=f"encode {way} queries", unit="batch")
-    batches = [encoder.encode_queries(images[i : i + BATCH], texts[i : i + BATCH], batch_size=BATCH) for i in starts]
-    return np.concatenate(batches)

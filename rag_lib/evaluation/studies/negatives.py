@@ -16,6 +16,7 @@ from rag_lib.encoders import Encoder
 from rag_lib.encoders.mixing import STRENGTH, subtract
 from rag_lib.evaluation.drawn.benchmark import SEEDS, Benchmark
 from rag_lib.evaluation.drawn.plan import Attributes, Picture, Plan, Shelf
+from rag_lib.evaluation.embedding import embed_queries
 from rag_lib.evaluation.measures import FIRST, rank
 
 PER_CATEGORY = 4  # queries of a kind
@@ -64,20 +65,12 @@ def embed_negatives(
     encoder: Encoder, benchmark: Benchmark, queries: Sequence[Negative], *, strengths: Sequence[float] = (STRENGTH,)
 ) -> dict[str, np.ndarray]:
     """Way of asking -> (n, dim) unit rows: without the negative, with it as words, and subtracted in each strength."""
-
-    from tqdm.auto import tqdm
-
-    def embed(texts: Sequence[str]) -> np.ndarray:
-        rows = np.empty((len(queries), encoder.dim), np.float32)
-        for composed in (False, True):
-            some = [n for n, query in enumerate(queries) if (query.image_id is not None) == composed]
-            paths = [benchmark.path(queries[n].image_id) if composed else None for n in some]
-            rows[some] = encoder.encode_queries(paths, [texts[n] for n in some])
-        return rows
-
-    said = ([q.text for q in queries], [AS_WORDS.format(text=q.text, without=q.without) for q in queries])
-    plain, as_words = map(embed, tqdm(said, desc="encode queries with a negative", unit="way"))
-    unwanted = encoder.encode_queries([None] * len(queries), [query.without for query in queries])
+    paths = [benchmark.path(query.image_id) if query.image_id else None for query in queries]
+    said = [AS_WORDS.format(text=query.text, without=query.without) for query in queries]
+    plain = embed_queries(encoder, paths, [query.text for query in queries], description="encode without the negative")
+    as_words = embed_queries(encoder, paths, said, description="encode with it as words")
+    alone = [query.without for query in queries]
+    unwanted = embed_queries(encoder, [None] * len(queries), alone, description="encode the negative")
     return {
         "no negative": plain,
         "as words": as_words,

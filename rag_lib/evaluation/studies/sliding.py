@@ -11,11 +11,11 @@ from rag_lib.encoders import Encoder
 from rag_lib.encoders.mixing import blend
 from rag_lib.evaluation.drawn.benchmark import Benchmark
 from rag_lib.evaluation.drawn.plan import COMPOSED, DrawnQuery, answers
+from rag_lib.evaluation.embedding import embed_queries
 from rag_lib.evaluation.measures import FIRST, rank
 
 WORDS = (0, 0.25, 0.5, 0.75, 1)  # positions: see `mix_query`
 FIGURES = ("Recall@1", "as pictured", "as worded")
-BATCH = 64
 
 
 def slide(
@@ -32,15 +32,12 @@ def slide(
     show what the query's picture gives, and what its words ask for. Its own picture is left out.
     `pictures`: (m, dim) of the gallery in its order, unit rows.
     """
-    from tqdm.auto import tqdm
-
     plan, shelf, ids = benchmark.plan, benchmark.plan.shelf(gallery), benchmark.plan.galleries[gallery]
     queries = [query for query in plan.asked(gallery) if query.family in COMPOSED]
     own, texts = [query.image_id for query in queries], [query.text for query in queries]
-    starts = tqdm(range(0, len(queries), BATCH), desc="encode composed queries", unit="batch")
     paths = [benchmark.path(image_id) for image_id in own]
-    composed = np.concatenate([encoder.encode_queries(paths[i : i + BATCH], texts[i : i + BATCH]) for i in starts])
-    of_words = encoder.encode_queries([None] * len(queries), texts)
+    composed = embed_queries(encoder, paths, texts, description="encode composed queries")
+    of_words = embed_queries(encoder, [None] * len(queries), texts, description="encode their words")
     of_pictures = pictures[[ids.index(image_id) for image_id in own]]
     figures = np.empty((len(words), len(queries), len(FIGURES)))
     for place, position in enumerate(words):

@@ -20,6 +20,7 @@ from rag_lib.drawn.wares import special_names, write_title
 from rag_lib.encoders import Encoder
 from rag_lib.evaluation.drawn.benchmark import SEEDS, Benchmark
 from rag_lib.evaluation.drawn.plan import COMPOSED, Plan, Shelf, answers
+from rag_lib.evaluation.embedding import embed_queries
 from rag_lib.evaluation.measures import FIRST
 from rag_lib.records import Item
 
@@ -74,11 +75,9 @@ def first_right(
     """
     from tqdm.auto import tqdm
 
-    vectors = np.empty((len(questions), encoder.dim), np.float32)
-    for pictured in (False, True):
-        some = [n for n, question in enumerate(questions) if (question.image_id is not None) == pictured]
-        paths = [benchmark.path(questions[n].image_id) if pictured else None for n in some]
-        vectors[some] = encoder.encode_queries(paths, [questions[n].text for n in some])
+    paths = [benchmark.path(question.image_id) if question.image_id else None for question in questions]
+    texts = [question.text for question in questions]
+    vectors = embed_queries(encoder, paths, texts, description="encode questions")
     items = [Item(image_id, benchmark.path(image_id), title) for image_id, title in titles.items()]
     found = {way: np.full(len(questions), np.inf) for way in WAYS}
     with tempfile.TemporaryDirectory() as folder:

@@ -43,12 +43,6 @@ def test_each_half_is_asked_beside_the_composed_query(cirr, encoder):
     assert (rows["text only"]["Recall@5"], rows["text only"]["Recall@10"]) == (0, 100)
 
 
-def test_queries_are_all_asked_however_many_at_once(cirr, encoder, monkeypatch):
-    whole = evaluate(cirr, encoder)
-    monkeypatch.setattr("rag_lib.evaluation.cir.ways.CHUNK", 1)
-    assert evaluate(cirr, encoder) == whole
-
-
 def test_the_gallery_of_all_splits_has_every_picture(cirr, encoder):
     report = evaluate(cirr, encoder, gallery="all")
     assert (report["pictures"], report["official"]) == (22, [4181, 21_551])

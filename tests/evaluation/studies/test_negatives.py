@@ -110,7 +110,7 @@ class Reader:
 
     dim = 60
 
-    def encode_queries(self, images, texts):
+    def encode_queries(self, images, texts, *, batch_size):
         seen = [image.stem.split("-")[1:] if image else [] for image in images]
         return np.stack([_row([*words, *text.split()]) for words, text in zip(seen, texts, strict=True)])
 

@@ -21,7 +21,7 @@ class Perfect:
 
     dim = len(VALUES)
 
-    def encode_queries(self, images, texts):
+    def encode_queries(self, images, texts, *, batch_size):
         looks = [image.stem.split("-")[1:] if image else [] for image in images]
         return np.stack([row([*look, text]) for look, text in zip(looks, texts, strict=True)])
 
@@ -50,18 +50,3 @@ def test_other_positions_can_be_asked_for(benchmark):
     _, five = slide(Perfect(), benchmark, gallery)
     _, one = slide(Perfect(), benchmark, gallery, words=[0.5])
     np.testing.assert_array_equal(one[0], five[2])
-
-
-def test_queries_are_all_asked_however_many_at_once(benchmark, monkeypatch):
-    plan = benchmark.plan
-    more = [
-        DrawnQuery(f"q{n}", "category swap", "-".join(shown), "lamp", (None, *shown[1:]), ("lamp", None, None))
-        for n, shown in enumerate(SHOP)
-        if shown[0] != "lamp"
-    ]
-    benchmark = Benchmark(Plan(plan.split, plan.pictures, plan.galleries, tuple(more)), benchmark.folder)
-    gallery = np.stack([row(image_id.split("-")) for image_id in plan.galleries["standard"]])
-    queries, whole = slide(Perfect(), benchmark, gallery)
-    monkeypatch.setattr("rag_lib.evaluation.studies.sliding.BATCH", 5)
-    assert len(queries) == 12
-    np.testing.assert_array_equal(slide(Perfect(), benchmark, gallery)[1], whole)

@@ -67,7 +67,7 @@ class Reader:
 
     dim = 4
 
-    def encode_queries(self, images, texts):
+    def encode_queries(self, images, texts, *, batch_size):
         rows = np.array([[word in text for word in ("toaster", "red")] + [True, False] for text in texts], np.float32)
         rows = rows.reshape(-1, self.dim)
         return rows / np.linalg.norm(rows, axis=1, keepdims=True)
