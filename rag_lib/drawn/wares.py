@@ -5,9 +5,11 @@ In: a seed and the number of products. Out: `Picture` records, one for each file
 
 from collections import Counter
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import yaml
 
 from rag_lib.drawn.drawing import CATEGORIES, COLORED_THEMES, COLORS, NATURAL, NATURAL_THEMES
 from rag_lib.errors import RagError
@@ -30,77 +32,9 @@ class Picture(NamedTuple):
 _PAIRS = len(CATEGORIES)  # one natural theme of every category comes twice, in another pose
 LARGEST = len(CATEGORIES) * (len(NATURAL_THEMES) + len(COLORED_THEMES) * len(COLORS)) + _PAIRS
 
-_PHRASES = {
-    "leopard": ("Leopard Print",),
-    "zebra": ("Zebra Print", "Zebra Stripe"),
-    "tiger": ("Tiger Print", "Tiger Stripe"),
-    "giraffe": ("Giraffe Print", "Giraffe Pattern"),
-    "camouflage": ("Camouflage", "Camo Print"),
-    "wood": ("Wood Grain", "Wood Look"),
-    "brick": ("Brick Pattern", "Brick Wall"),
-    "marble": ("Marble", "White Marble Look"),
-    "galaxy": ("Galaxy Print", "Galaxy"),
-    "plain": ("{}", "Plain {}", "Solid {}"),
-    "stripes": ("{} Striped", "{} Stripe"),
-    "dots": ("{} Polka Dot", "{} Dotted"),
-    "checks": ("{} Checked", "{} Checkered"),
-    "floral": ("{} Floral", "{} Flower Print"),
-    "waves": ("{} Wave Pattern", "{} Wavy"),
-    "hearts": ("{} Hearts", "{} Heart Print"),
-    "stars": ("{} Star Print", "{} Stars"),
-}
-# category -> (lowest price, highest price, names)
-_GOODS = {
-    "phone case": (9, 30, ("Phone Case", "Slim Phone Case", "Shockproof Phone Case")),
-    "power bank": (18, 60, ("Power Bank", "Power Bank 10,000 mAh", "Fast Charging Power Bank")),
-    "earbuds": (25, 150, ("Wireless Earbuds", "Earbuds with Charging Case", "Bluetooth Earbuds")),
-    "smartwatch": (60, 280, ("Smartwatch", "Fitness Smartwatch", "Smartwatch with Heart Rate Sensor")),
-    "headphones": (30, 220, ("Headphones", "Over-Ear Headphones", "Wireless Headphones")),
-    "laptop": (380, 1300, ("Laptop", "14-Inch Laptop", "Lightweight Laptop")),
-    "tablet": (120, 600, ("Tablet", "10-Inch Tablet", "Tablet with Sleeve")),
-    "camera": (150, 800, ("Camera", "Compact Camera", "Digital Camera")),
-    "speaker": (40, 240, ("Speaker", "Bookshelf Speaker", "Bluetooth Speaker")),
-    "television": (180, 700, ("Television", "Retro Television", "Television with Antenna")),
-    "keyboard": (20, 110, ("Keyboard", "Mechanical Keyboard", "Compact Keyboard")),
-    "mouse": (10, 60, ("Computer Mouse", "Optical Mouse", "Quiet Computer Mouse")),
-    "game controller": (25, 80, ("Game Controller", "Wireless Game Controller", "Game Controller with Rumble")),
-    "refrigerator": (320, 1400, ("Refrigerator", "Family Refrigerator", "Energy-Saving Refrigerator")),
-    "washing machine": (280, 900, ("Washing Machine", "Front-Loading Washing Machine", "Quiet Washing Machine")),
-    "microwave": (60, 200, ("Microwave", "Microwave Oven", "Countertop Microwave")),
-    "toaster": (20, 80, ("Toaster", "Two-Slice Toaster", "Toaster with Bun Warmer")),
-    "kettle": (20, 90, ("Electric Kettle", "Kettle", "Kettle 1.7 Liters")),
-    "blender": (30, 160, ("Blender", "Smoothie Blender", "Blender with Glass Jar")),
-    "vacuum cleaner": (70, 320, ("Vacuum Cleaner", "Bagless Vacuum Cleaner", "Canister Vacuum Cleaner")),
-    "fan": (20, 90, ("Table Fan", "Quiet Desk Fan", "Oscillating Fan")),
-    "lamp": (18, 90, ("Table Lamp", "Bedside Lamp", "Lamp with Pull Switch")),
-    "iron": (20, 90, ("Steam Iron", "Iron", "Iron with Non-Stick Soleplate")),
-    "hair dryer": (18, 120, ("Hair Dryer", "Ionic Hair Dryer", "Foldable Hair Dryer")),
-}
-# name -> (theme, color, kind, title)
-_QUERIES = {
-    "leopard": ("leopard", NATURAL, "animal", "A leopard in the savanna"),
-    "leopard-portrait": ("leopard", NATURAL, "portrait", "A leopard's face"),
-    "zebra": ("zebra", NATURAL, "animal", "A zebra in the savanna"),
-    "tiger": ("tiger", NATURAL, "animal", "A tiger on the prowl"),
-    "giraffe": ("giraffe", NATURAL, "animal", "A giraffe in the savanna"),
-    "camouflage-tent": ("camouflage", NATURAL, "tent", "A camouflage tent in a meadow"),
-    "log": ("wood", NATURAL, "log", "A log"),
-    "brick-house": ("brick", NATURAL, "house", "A small brick house"),
-    "marble-column": ("marble", NATURAL, "column", "A marble column"),
-    "night-sky": ("galaxy", NATURAL, "night sky", "The Milky Way over dark hills"),
-    "poppy-field": ("floral", "red", "flower field", "A field of poppies"),
-    "sea": ("waves", "blue", "sea", "Waves on the sea"),
-    "umbrella": ("stripes", "red", "umbrella", "A striped umbrella"),
-    "vase": ("floral", "blue", "vase", "A vase with painted flowers"),
-    "balloon": ("dots", "yellow", "balloon", "A dotted balloon"),
-    "flag": ("checks", "black", "flag", "A checked flag"),
-    "pennants": ("stripes", "turquoise", "pennants", "Strings of striped pennants"),
-    "t-shirt": ("stars", "purple", "t-shirt", "A T-shirt with stars"),
-    "heart-pillow": ("hearts", "pink", "heart pillow", "A pillow in the shape of a heart"),
-    "kite": ("waves", "green", "kite", "A kite with waves"),
-    "mug": ("checks", "orange", "mug", "A checked mug"),
-    "ball": ("plain", "green", "ball", "A green ball"),
-}
+_WARES = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
+_PHRASES, _GOODS, _QUERIES = _WARES["phrases"], _WARES["goods"], _WARES["queries"]
+_SHOWN = ("title", "theme", "color")  # of a query picture, beside its name
 
 
 @lru_cache(maxsize=8)
@@ -121,7 +55,7 @@ def plan(seed: int, count: int = COUNT) -> tuple[tuple[Picture, ...], tuple[Pict
         numbers[category, theme, color] += 1
         number = numbers[category, theme, color]
         slug = "-".join((category, theme, color)).replace(" ", "-")
-        low, high, names = _GOODS[category]
+        (low, high), names = _GOODS[category]["price"], _GOODS[category]["names"]
         title = write_title(rng, category, theme, color)
         if index < 2:
             title = f"{_PHRASES[theme][0]} {names[index]}"
@@ -130,22 +64,22 @@ def plan(seed: int, count: int = COUNT) -> tuple[tuple[Picture, ...], tuple[Pict
         products.append(Picture(index, f"products/{slug}-{number}.jpg", None, values))
     queries = [
         # far behind the products' indexes, so that the pictures stay the same when their number changes
-        Picture(100_000 + k, f"query/{name}.jpg", kind, {"name": name, "title": title, "theme": theme, "color": color})
-        for k, (name, (theme, color, kind, title)) in enumerate(_QUERIES.items())
+        Picture(100_000 + k, f"query/{name}.jpg", shown["kind"], {"name": name, **{key: shown[key] for key in _SHOWN}})
+        for k, (name, shown) in enumerate(_QUERIES.items())
     ]
     return tuple(products), tuple(queries)
 
 
 def write_title(rng: np.random.Generator, category: str, theme: str, color: str) -> str:
     """A title as the shop writes it, with what pictures show and what they do not: "Red Dotted Two-Slice Toaster"."""
-    names, phrases = _GOODS[category][2], _PHRASES[theme]
+    names, phrases = _GOODS[category]["names"], _PHRASES[theme]
     name, phrase = names[rng.integers(len(names))], rng.choice(phrases)
     return f"{phrase.format(color.capitalize())} {name}"
 
 
 def special_names(category: str) -> tuple[str, ...]:
     """What titles end with and pictures do not show: ("Two-Slice Toaster", "Toaster with Bun Warmer")."""
-    names = _GOODS[category][2]
+    names = _GOODS[category]["names"]
     plain = {min(names, key=len), *(name for name in names if any(other.endswith(f" {name}") for other in names))}
     return tuple(name for name in names if name not in plain)
 
