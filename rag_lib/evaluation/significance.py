@@ -27,8 +27,8 @@ class Comparison:
     p: float
 
     def as_row(self) -> dict[str, float]:
-        """Its fields to four digits, as reports keep them."""
-        return {name: round(value, 4) for name, value in vars(self).items()}
+        """Its fields to four digits, as reports keep them; p to four that count, because it is never 0."""
+        return {name: round(value, 4) for name, value in vars(self).items()} | {"p": float(f"{self.p:.4g}")}
 
 
 def interval(values: np.ndarray) -> np.ndarray:

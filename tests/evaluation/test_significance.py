@@ -143,3 +143,4 @@ def test_comparing_is_paired():
 def test_a_row_has_four_digits():
     row = compare(np.ones(3), np.array([1, 1, 0])).as_row()
     assert row == {"n": 3, "difference": 0.3333, "low": -0.4153, "high": 0.7923, "p": 1.0}
+    assert compare(np.ones(40), np.zeros(40)).as_row()["p"] == 1.819e-12  # 2 / 2^40

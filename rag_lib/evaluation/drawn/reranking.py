@@ -136,7 +136,7 @@ def _verdict(rows: Sequence[dict]) -> tuple[bool | None, str]:
     galleries = [row for row in rows if row["family"] == ALL]
     better = [row for row in galleries if row["difference"] > 0 and row["p"] < LEVEL / len(galleries)]
     if better:
-        places = ", ".join(f"{row['gallery']} gallery ({row['difference']:+.3f}, p {row['p']:.4f})" for row in better)
+        places = ", ".join(f"{row['gallery']} gallery ({row['difference']:+.3f}, p {row['p']:.2g})" for row in better)
         return True, (
             f"Use this reranker: it puts the right answer first more often: {places}; no family gets significantly "
             "worse."

@@ -77,7 +77,7 @@ def against_table(rows: Sequence[dict]) -> str:
             str(row["n"]),
             f"{row['difference']:+.3f}",
             f"{row['low']:+.3f} to {row['high']:+.3f}",
-            f"{row['p']:.4f}",
+            p_text(row["p"]),
         ]
         for row in rows
     ]
