@@ -5,6 +5,7 @@ import torch
 from rag_lib.errors import RagError
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
+MARKS = {torch.float32: "", torch.bfloat16: "h", torch.float16: "f"}  # the end of a fingerprint
 
 
 def choose_device(device: str) -> str:

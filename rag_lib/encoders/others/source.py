@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from rag_lib.encoders.device import MARKS
 from rag_lib.encoders.sums import hash_file
 from rag_lib.errors import RagError
 from rag_lib.paths import replacing, resolve
@@ -21,7 +22,6 @@ from rag_lib.paths import replacing, resolve
 HUB_ID = re.compile(r"(?=.{3,96}$)[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 # Files that can change a vector: weights, configurations, tokenizers. Not the model card, nor code, which is not run.
 SUFFIXES = {".safetensors", ".bin", ".pt", ".pth", ".json", ".txt", ".model", ".jinja"}
-MARKS = {"float32": "", "bfloat16": "h", "float16": "f"}  # the end of a fingerprint, as in loading.py
 ADDRESS = re.compile(r"https?://\S+")
 NETWORK = re.compile(r"\b(connect|connection|timed out|offline|http)\b", re.IGNORECASE)  # but not a model's "connector"
 IDENTITY = re.compile(r"[0-9a-f]{64}")
@@ -66,7 +66,7 @@ class Source:
 
     def fingerprint(self, dtype, version: int) -> str:
         """`version`: raised when the code changes what a model sees or what is made of its output."""
-        return f"{self.identity[:12]}v{version}{MARKS[str(dtype).removeprefix('torch.')]}"
+        return f"{self.identity[:12]}v{version}{MARKS[dtype]}"
 
 
 def find_source(name: str, weights: str | Path | None = None) -> Source:

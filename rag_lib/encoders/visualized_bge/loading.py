@@ -10,8 +10,7 @@ import hashlib
 import json
 from pathlib import Path
 
-import torch
-
+from rag_lib.encoders.device import MARKS
 from rag_lib.encoders.hub import HubFile, fetch
 from rag_lib.encoders.preprocess import PREPROCESS_VERSION
 from rag_lib.encoders.sums import check_sums
@@ -32,8 +31,7 @@ TOKENIZERS = {
 }
 FETCHED_TOKENIZER = ("tokenizer_config.json", "special_tokens_map.json", "tokenizer.json")  # the last makes it whole
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model")  # any of them is a tokenizer
-REMEDY = "Delete it and load again: it is fetched anew. Or delete SHA256SUMS, if you put another in its place."
-PRECISIONS = {torch.float32: "", torch.bfloat16: "h", torch.float16: "f"}  # marks in a fingerprint
+REMEDY = "Delete it: what came from the hub is fetched anew. Or delete SHA256SUMS, if you put another in its place."
 TEXT_SIZES = (
     "vocab_size",
     "hidden_size",
@@ -86,7 +84,7 @@ def fingerprint_of(digest: str, tokenizer, dtype) -> str:
     rules = json.loads(tokenizer.backend_tokenizer.to_str())
     del rules["padding"], rules["truncation"]  # a state: of the last call
     rules["call"] = tokenizer.padding_side, tokenizer.truncation_side, tokenizer.pad_token_id
-    return f"{digest[:12]}t{_short_hash(rules)}p{PREPROCESS_VERSION}{PRECISIONS[dtype]}"
+    return f"{digest[:12]}t{_short_hash(rules)}p{PREPROCESS_VERSION}{MARKS[dtype]}"
 
 
 def _short_hash(content: dict) -> str:
