@@ -17,6 +17,14 @@ class RagError(Exception):
         return [f"{type(self).__name__}: {self}"]
 
 
+class QueryError(RagError):
+    """A mistake in what was asked: the picture, the words or the numbers of one query.
+
+    Its message names only what the asker gave, so that a server may show it to strangers. That of any other RagError
+    is for whoever runs the server: it may name his folders, hosts and settings.
+    """
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of a message about an unknown name: " Did you mean 'leopard'?", or nothing if none is near."""
     known = {str(each).lower(): each for each in known}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rag_lib.errors import RagError
+from rag_lib.errors import QueryError, RagError
 
 MAX_TEXT = 65_535  # bytes of one text
 
@@ -96,7 +96,7 @@ class Query:
     def __post_init__(self):
         text = as_text(self.text, "The query's instruction").strip()
         if self.image is None and not text:
-            raise RagError("The query is empty: give a picture, an instruction, or both.")
+            raise QueryError("The query is empty: give a picture, an instruction, or both.")
         object.__setattr__(self, "text", text or None)
 
 

@@ -1,25 +1,30 @@
 """`python -m rag_lib.app`: serve the demo app on this machine until Ctrl+C."""
 
 import argparse
+import os
 import signal
 import sys
 import threading
 import warnings
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from rag_lib.app.choices import HARMLESS, PARTS, Choices
-from rag_lib.app.server import LOOPBACK, Server
+from rag_lib.app.server import Server
+from rag_lib.app.surroundings import LOOPBACK
+from rag_lib.collection import UnfoundWords
 from rag_lib.encoders.vocabulary import Caution
 from rag_lib.errors import RagError
 from rag_lib.paths import notebooks
 from rag_lib.run.parameters import from_text, load_edition
 
-NUMBERS = ("limit", "seed")
+NUMBERS = ("limit", "seed", "rankings_per_visitor", "rankings_per_hour")
 EPILOG = """examples:
   python -m rag_lib.app                                       the offline edition on http://127.0.0.1:7860
   python -m rag_lib.app --edition tutorial --port 8080
   python -m rag_lib.app -p catalog my/photos -p encoder visualized-bge-base-en-v1.5 -p reranker identity
   python -m rag_lib.app -p encoder pocket -p encoder visualized-bge-m3      both can be chosen in the page
+  python -m rag_lib.app -p reranker gpt-4o -p rankings_per_visitor 5 -p rankings_per_hour 50     within an hour
 
 Visitors choose among what is named here, and nothing else. Secrets are read from the environment."""
 
@@ -27,13 +32,20 @@ Visitors choose among what is named here, and nothing else. Secrets are read fro
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0, or 1 with the reason on stderr."""
     options = _parser().parse_args(arguments)
-    warnings.simplefilter("ignore", Caution)  # the page says it to the visitor
+    for said in (Caution, UnfoundWords):  # by the page, to the visitor
+        warnings.simplefilter("ignore", said)
     stopped = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stopped.set())
+    print("Loading ... (Ctrl+C ends it)", flush=True)
+    # On a thread of its own, which is not waited for: imports may swallow a KeyboardInterrupt.
+    loading = ThreadPoolExecutor(1).submit(_serve, options)
+    while not (stopped.wait(0.1) or loading.done()):
+        pass
+    if not loading.done():
+        os._exit(0)
     try:
-        print("Loading ...", flush=True)
-        with Server(_choices(options), host=options.host, port=options.port) as server:
+        with loading.result() as server:
             if options.host != LOOPBACK:
                 print(
                     "Whoever can reach this machine can open the page: it asks for no password, and is not encrypted."
@@ -44,6 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"\n{exc}", file=sys.stderr)
         return 1
     return 0
+
+
+def _serve(options: argparse.Namespace) -> Server:
+    return Server(_choices(options), host=options.host, port=options.port, root_path=options.root_path)
 
 
 def _choices(options: argparse.Namespace) -> Choices:
@@ -67,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--edition", default="offline", help="parameters from notebooks/editions/ (default: offline)")
     parser.add_argument("--port", type=int, default=7860, help="default: 7860; 0 takes a free one")
+    parser.add_argument(
+        "--root-path", default="", metavar="PATH", help="below which a web server in front shows the app"
+    )
     parser.add_argument("--host", default=LOOPBACK, help=f"default: {LOOPBACK}, this machine only")
     parser.add_argument(
         "-p",

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rag_lib.collection.calls import shown
-from rag_lib.errors import RagError, did_you_mean
+from rag_lib.errors import QueryError, RagError, did_you_mean
 
 PARTS = ("catalog", "encoder", "reranker", "milvus_uri")
 HARMLESS = ("pocket", "identity")  # rerankers that cost nothing: offered beside the owner's
@@ -20,7 +19,8 @@ HARMLESS = ("pocket", "identity")  # rerankers that cost nothing: offered beside
 class Choices:
     """label -> name of each part, the first of each is what the page opens with. `limit`: hits; `seed`: of drawing.
 
-    `query_image`, `query_text`: what the page is filled with at first.
+    `query_image`, `query_text`: what the page is filled with at first. `rankings_per_visitor`, `rankings_per_hour`:
+    how many that cost money one visitor and all of them may ask for within an hour.
     """
 
     catalog: Mapping[str, str]
@@ -31,6 +31,8 @@ class Choices:
     query_text: str = ""
     limit: int = 9
     seed: int = 0
+    rankings_per_visitor: int = 20
+    rankings_per_hour: int = 100
 
     @classmethod
     def of(cls, values: Mapping[str, Any], *, rerankers: Iterable[str] = HARMLESS) -> "Choices":
@@ -44,34 +46,39 @@ class Choices:
                 f"The app has no parameter '{name}'. Known: {', '.join(cls.__annotations__)}."
                 f"{did_you_mean(name, cls.__annotations__)}"
             )
-        named = {part: _listed(values.get(part)) for part in PARTS}
+        named = {part: _as_list(values.get(part)) for part in PARTS}
         for part, names in named.items():
             if not names:
                 raise RagError(f"The app needs a name for '{part}'.")
         named["reranker"] += [name for name in rerankers if name not in named["reranker"]]
         rest = {name: value for name, value in values.items() if name not in PARTS}
-        return cls(**{part: _labeled(names) for part, names in named.items()}, **rest)
+        return cls(**{part: _by_label(names) for part, names in named.items()}, **rest)
 
     def name(self, part: str, label: str | None) -> str:
-        """The name behind a visitor's label, the first for none. Raises RagError for one that is not offered."""
+        """The name behind a visitor's label, the first for none. Raises QueryError for one that is not offered."""
         offered = getattr(self, part)
         if not label:
             return next(iter(offered.values()))
         if label not in offered:
-            raise RagError(f"This app does not offer the {part} '{str(label)[:80]}'. Offered: {', '.join(offered)}.")
+            raise QueryError(f"This app does not offer the {part} {label!r:.80}. Offered: {', '.join(offered)}.")
         return offered[label]
 
 
-def _listed(value: Any) -> list[str]:
+def _as_list(value: Any) -> list[str]:
     return [str(name) for name in ([value] if isinstance(value, str) else value or ()) if str(name).strip()]
 
 
-def _labeled(names: Iterable[str]) -> dict[str, str]:
-    """A visitor need not know where on this machine a folder lies, nor with what password a server is asked."""
-    labeled: dict[str, str] = {}
+def _by_label(names: Iterable[str]) -> dict[str, str]:
+    """A visitor need not know where on this machine a folder lies, nor at what address a server is asked."""
+    found: dict[str, str] = {}
     for name in dict.fromkeys(names):
-        label = shown(name) if "://" in name else Path(name).name if Path(name).is_absolute() else name
-        if label in labeled:
+        label = name
+        if name.startswith(("~", ".")) or Path(name).is_absolute():
+            label = Path(name).name or name
+        if "://" in name:
+            count = sum("://" in other for other in found.values())
+            label = f"Milvus server {count + 1}" if count else "Milvus server"
+        if label in found:
             raise RagError(f"Two of the app's choices would both be called '{label}': rename one of the folders.")
-        labeled[label] = name
-    return labeled
+        found[label] = name
+    return found

@@ -13,7 +13,7 @@ from PIL import Image
 from rag_lib.app import cards, uploads
 from rag_lib.app.pipeline import Pipeline
 from rag_lib.catalog import query_picture
-from rag_lib.errors import RagError
+from rag_lib.errors import QueryError
 from rag_lib.images import open_image
 
 SCRIPT = Path(__file__).with_name("picture.js")
@@ -25,21 +25,21 @@ def picture_field(value: dict[str, Any]) -> gr.HTML:
     return gr.HTML(value, html_template="<div></div>", js_on_load=script, elem_id="picture", apply_default_css=False)
 
 
-def asked_with(
+def current_picture(
     value: Mapping[str, Any], held: Image.Image | None, example: Callable[[str], Image.Image]
 ) -> Image.Image | None:
     """The picture that the visitor sees. `held`: his last upload, which lags behind `value`, the picture field's.
 
-    Raises RagError while the upload is on its way, and if it was forgotten.
+    Raises QueryError while the upload is on its way, and if it was forgotten.
     """
     if value.get("path"):
-        raise RagError("Your picture is still on its way: search again in a moment.")
+        raise QueryError("Your picture is still on its way: search again in a moment.")
     if value.get("example"):
         return example(value["example"])
     if not value.get("preview"):
         return None
     if held is None:
-        raise RagError("Your picture was forgotten, because this page was left alone: choose it again.")
+        raise QueryError("Your picture was forgotten, because this page was left alone: choose it again.")
     return held
 
 

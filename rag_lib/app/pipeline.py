@@ -1,7 +1,7 @@
-"""The notebooks' pipeline behind the page: a question in, hits in, a ranking out. Safe for many visitors at once.
+"""The notebooks' pipeline behind the page: a request in, hits and a ranking out. Safe for many visitors at once.
 
 Nothing is computed here: catalogs, encoders, collections and rerankers are loaded by name as the notebooks do, once
-for all visitors, and called. What belongs to one visitor is in the `Question` and `Answer` that he is given back.
+for all visitors, and called. What belongs to one visitor is in the `Answer` that he is given back.
 """
 
 import threading
@@ -9,49 +9,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
-from rag_lib.app.choices import PARTS, Choices
-from rag_lib.app.shared import SharedCollection, Unavailable
+from rag_lib.app.allowance import Allowance
+from rag_lib.app.choices import Choices
+from rag_lib.app.faults import Unavailable
+from rag_lib.app.request import SearchRequest
+from rag_lib.app.shared import SharedCollection
 from rag_lib.catalog import load_catalog, query_picture
 from rag_lib.collection import Collection
 from rag_lib.encoders import Encoder, load_encoder, mix_query
-from rag_lib.errors import RagError
+from rag_lib.errors import QueryError, RagError, did_you_mean
 from rag_lib.images import open_image
 from rag_lib.index import collection_name, open_index
-from rag_lib.panorama import MAX_IMAGES, panorama
+from rag_lib.panorama import panorama
 from rag_lib.records import Catalog, Hit, Query, Ranking
 from rag_lib.rerank import cost, load_reranker
 
 HALVES = ("the picture alone", "the words alone")
 HALF_LIMIT = 5
-MAX_TEXT = 500  # characters
-
-
-@dataclass(frozen=True)
-class Question:
-    """What a visitor asks. `parts`: part -> label; the rest as in `mix_query` and `Collection.search`.
-
-    `title`: words to look for in titles; `category`: any of these; `price`: from, to (None: open).
-    """
-
-    image: Image.Image | None = None
-    text: str = ""
-    words: float = 0.5
-    without: str = ""
-    title: str = ""
-    category: tuple[str, ...] = ()
-    price: tuple[float | None, float | None] = (None, None)
-    limit: int = 9
-    parts: Mapping[str, str] = field(default_factory=dict)
-
-    def where(self) -> dict[str, Any]:
-        """The filter, as `Collection.search` takes it. Raises RagError for a range that holds nothing."""
-        low, high = self.price
-        if low is not None and high is not None and low > high:
-            raise RagError(f"No price is from {low:g} to {high:g}: put the lower one first.")
-        where: dict[str, Any] = {"category": list(self.category)} if self.category else {}
-        return where | ({"price": (low, high)} if (low, high) != (None, None) else {})
 
 
 @dataclass(frozen=True)
@@ -61,7 +38,7 @@ class Answer:
     `ranking`, `panorama`: None until the reranker was asked.
     """
 
-    question: Question
+    request: SearchRequest
     query: Query
     hits: tuple[Hit, ...]
     halves: Mapping[str, tuple[Hit, ...]] = field(default_factory=dict)
@@ -75,6 +52,7 @@ class Pipeline:
 
     def __init__(self, choices: Choices):
         self.choices = choices
+        self.allowance = Allowance(choices.rankings_per_visitor, choices.rankings_per_hour)
         self._loading: dict[tuple, threading.Lock] = {}
         self._encoding = threading.Lock()  # one at a time has all cores; two would take turns anyway
         self._loaded: dict[tuple, Any] = {}
@@ -109,43 +87,74 @@ class Pipeline:
         """A query picture of the catalog, by its name only."""
         catalog = self.catalog(label)
         if name not in catalog.query_pictures:
-            raise RagError(f"The catalog has no query picture '{str(name)[:80]}'.")
+            raise QueryError(f"The catalog has no query picture {name!r:.80}.")
         return open_image(query_picture(catalog, name))
 
-    def find(self, question: Question) -> Answer:
-        """Search. Raises RagError for an empty query and whatever else a visitor can mend."""
-        query = Query(question.image, _checked(question.text))
-        without, title = _checked(question.without), _checked(question.title)
-        if isinstance(question.limit, bool) or not 1 <= question.limit <= MAX_IMAGES:
-            raise RagError(f"limit is {question.limit}: give 1 to {MAX_IMAGES}, as many as one panorama shows.")
-        where, encoder = question.where(), self.encoder(question.parts.get("encoder"))
-        store = self.collection(question.parts)
+    def categories(self, label: str | None = None) -> list[str]:
+        """What the catalog's items may be filtered by, sorted."""
+        items = self.catalog(label).items
+        return sorted({str(item.metadata["category"]) for item in items if item.metadata.get("category")})
+
+    def find(self, request: SearchRequest) -> Answer:
+        """Search. Raises QueryError for an empty query and whatever else a visitor can mend."""
+        query = Query(request.image, request.text)
+        self._check_categories(request)
+        encoder, store = self.encoder(request.encoder), self.collection(request.parts)
+        once = _EncodesOnce(encoder)
         with self._encoding:
-            vector = mix_query(encoder, query.image, query.text, words=question.words, without=without)
+            vector = mix_query(once, query.image, query.text, words=request.words, without=request.without)
             halves = {}
             if query.image is not None and query.text:
-                both = encoder.encode_query(query.image), encoder.encode_query(text=query.text)
+                both = once.encode_query(query.image), once.encode_query(text=query.text)
                 halves = dict(zip(HALVES, both, strict=True))
         with store.use() as collection:
-            hits = collection.search(vector, limit=question.limit, where=where, text=title)
-            found = {name: tuple(collection.search(half, HALF_LIMIT, where)) for name, half in halves.items()}
-        return Answer(question, query, tuple(hits), found, _notes(encoder, query, without))
+            hits = collection.search(vector, limit=request.limit, where=request.where, text=request.title or None)
+            unfound = request.title and hits and not collection.has_title_with(request.title, request.where)
+            found = {name: tuple(collection.search(half, HALF_LIMIT, request.where)) for name, half in halves.items()}
+        notes = _notes(encoder, query, request.without)
+        if unfound:
+            notes += (f"No title that was searched holds a word of {request.title[:80]!r}: it changed nothing.",)
+        return Answer(request, query, tuple(hits), found, notes)
 
-    def rerank(self, answer: Answer, label: str | None = None) -> Answer:
-        """Ask the reranker of that label about the answer's hits. Raises RagError, as the reranker does."""
-        ranking = self.reranker(label).rank(answer.query, answer.hits)
-        question = replace(answer.question, parts={**answer.question.parts, "reranker": label or ""})
+    def rerank(self, answer: Answer, label: str | None = None, *, visitor: str = "") -> Answer:
+        """Ask the reranker of that label about the answer's hits.
+
+        `visitor`: whose allowance it is, where rankings cost money. Raises QueryError if that is spent or there are
+        no hits, Unavailable if the reranker fails.
+        """
+        if not answer.hits:
+            raise QueryError("Nothing to rerank: the search found no hits. Loosen its filter.")
+        reranker = self.reranker(label)
+        spent = self.allowance.spend(visitor) if cost(reranker, len(answer.hits)).calls else None
+        try:
+            ranking = reranker.rank(answer.query, answer.hits)
+        except QueryError:
+            raise
+        except RagError as exc:
+            raise Unavailable("The reranker gives no answer just now: try again later, or choose another.") from exc
+        if spent and ranking.usage.get("attempts") == 0:  # a kept reply
+            self.allowance.give_back(spent)
         grid = panorama(answer.query.image, [hit.item.path for hit in answer.hits])
-        return replace(answer, question=question, ranking=ranking, panorama=grid)
+        request = answer.request.model_copy(update={"reranker": label or ""})
+        return replace(answer, request=request, ranking=ranking, panorama=grid)
 
     def cost(self, label: str | None, count: int) -> str:
         """What asking this reranker about `count` hits costs, in words; "" where it costs nothing."""
         needed = cost(self.reranker(label), count)
         return str(needed) if needed.calls else ""
 
-    def used(self, question: Question) -> dict[str, str]:
-        """part -> the label that stands behind the question's answer."""
-        return {part: question.parts.get(part) or next(iter(getattr(self.choices, part))) for part in PARTS}
+    def labels(self, request: SearchRequest) -> dict[str, str]:
+        """part -> the label that stands behind the request's answer."""
+        return {part: label or next(iter(getattr(self.choices, part))) for part, label in request.parts.items()}
+
+    def _check_categories(self, request: SearchRequest) -> None:
+        known = self.categories(request.catalog) if request.category else []
+        for name in request.category:
+            if name not in known:
+                listed = f"Its categories are {', '.join(known)}." if known else "It has no categories at all."
+                raise QueryError(
+                    f"The catalog has no category {name!r:.80}.{did_you_mean(name, known) or f' {listed}'}"
+                )
 
     def close(self) -> None:
         """Give the stores back; a later question opens them again."""
@@ -169,11 +178,20 @@ class Pipeline:
             return self._loaded[key]
 
 
-def _checked(text: str | None) -> str | None:
-    text = " ".join((text or "").split())
-    if len(text) > MAX_TEXT:
-        raise RagError(f"The text has {len(text)} characters: write at most {MAX_TEXT}.")
-    return text or None
+class _EncodesOnce:
+    """An encoder, and what it made of the halves of one query: none of them is embedded twice."""
+
+    def __init__(self, encoder: Encoder):
+        self._encoder, self._known = encoder, {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._encoder, name)
+
+    def encode_query(self, image: Image.Image | None = None, text: str | None = None) -> np.ndarray:
+        key = id(image), text or ""
+        if key not in self._known:
+            self._known[key] = self._encoder.encode_query(image, text)
+        return self._known[key]
 
 
 def _notes(encoder: Encoder, query: Query, without: str | None) -> tuple[str, ...]:

@@ -8,18 +8,18 @@ from rag_lib.records import Hit
 
 
 def report(answer: Answer, parts: dict[str, str]) -> dict[str, Any]:
-    """JSON-ready. `parts`: part -> label, see `Pipeline.used`. Scores are cosines, to four digits."""
-    question, ranking = answer.question, answer.ranking
+    """JSON-ready. `parts`: part -> label, see `Pipeline.labels`. Scores are cosines, to four digits."""
+    request, ranking = answer.request, answer.ranking
     result = {
         "query": {
             "picture": None if answer.query.image is None else list(answer.query.image.size),
             "text": answer.query.text or "",
-            "words": question.words,
-            "without": question.without,
-            "title": question.title,
-            "category": list(question.category),
-            "price": list(question.price),
-            "limit": question.limit,
+            "words": request.words,
+            "without": request.without,
+            "title": request.title,
+            "category": list(request.category),
+            "price": list(request.price),
+            "limit": request.limit,
         },
         "parts": {part: label for part, label in parts.items() if part != "reranker" or ranking},
         "hits": _hits(answer.hits),

@@ -1,53 +1,44 @@
 """The app as a running server: started on a port of this machine, stopped without a trace.
 
 In: `Choices`. Out: a `Server` with its `url`, a context manager. No telemetry, no public link, nothing kept on disk:
-uploads lie in a folder of their own, which goes with the server.
+uploads lie in a folder of the process, which goes with its last server.
 """
 
-import os
 import socket
-import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 from rag_lib.app.choices import Choices
+from rag_lib.app.faults import Unavailable
 from rag_lib.app.pipeline import Pipeline
-from rag_lib.app.shared import Unavailable
+from rag_lib.app.surroundings import LOOPBACK, surroundings
 from rag_lib.app.uploads import MAX_BYTES
 from rag_lib.errors import RagError
 
-LOOPBACK = "127.0.0.1"
-SESSIONS = 200  # of so many visitors the pictures are held in memory; the oldest are forgotten first
+SESSIONS = 100  # of so many visitors the pictures are held in memory, some 6 MB each; the oldest are forgotten first
 LEFT_AFTER = 60  # seconds after which an upload is deleted, at the next look, twice in that time
 
 
 class Server:
-    """A served app. `url`: where; `stop` ends it and gives local stores back, and is what leaving a `with` does."""
+    """A served app. `url`: where; `stop` ends it and gives local stores back, and is what leaving a `with` does.
 
-    def __init__(self, choices: Choices, *, host: str = LOOPBACK, port: int = 0):
-        self._folder = tempfile.TemporaryDirectory(prefix="rag-app-")
-        self._set = {"GRADIO_TEMP_DIR": self._folder.name, "GRADIO_ANALYTICS_ENABLED": "False"} | _unproxied(host)
-        self._before = {name: os.environ.get(name) for name in self._set}
-        os.environ |= self._set
-        self.pipeline, self._page = Pipeline(choices), None
-        try:
+    `root_path`: below which a web server in front shows it, such as "/search", or a whole address.
+    """
+
+    def __init__(self, choices: Choices, *, host: str = LOOPBACK, port: int = 0, root_path: str = ""):
+        self.pipeline = Pipeline(choices)
+        with ExitStack() as entered:
+            entered.callback(self.pipeline.close)
             self._check_open()
             free = _free_port(host)  # asked for in any case: it tells a wrong host from a taken port
-            self.url = self._launch(host, port or free)
-        except BaseException:
-            self.stop()
-            raise
+            uploads = entered.enter_context(surroundings(host))
+            page, self.url = self._launch(uploads, host, port or free, root_path)
+            entered.callback(page.close, verbose=False)
+            self.page, self._running = page, entered.pop_all()
 
     def stop(self) -> None:
         """End the server; a second time does nothing."""
-        if self._page is not None:
-            self._page.close(verbose=False)
-            self._page = None
-        self.pipeline.close()
-        self._folder.cleanup()
-        for name, value in self._before.items():
-            if os.environ.get(name) == self._set[name]:  # else somebody has set it since
-                os.environ.pop(name) if value is None else os.environ.update({name: value})
-        self._before = {}
+        self._running.close()
 
     def __enter__(self) -> "Server":
         return self
@@ -64,11 +55,13 @@ class Server:
         except Unavailable as exc:
             raise exc.__cause__ from None
 
-    def _launch(self, host: str, port: int) -> str:
+    def _launch(self, uploads: Path, host: str, port: int, root_path: str) -> tuple:
+        from starlette.middleware import Middleware
+
+        from rag_lib.app.guard import Gate
         from rag_lib.app.page import STYLE, build, theme
 
-        page = build(self.pipeline, Path(self._folder.name), left_after=LEFT_AFTER)
-        css = STYLE.read_text("utf-8")
+        page = build(self.pipeline, uploads, left_after=LEFT_AFTER)
         try:
             _, url, _ = page.launch(
                 server_name=host,
@@ -86,28 +79,23 @@ class Server:
                 footer_links=[],
                 max_file_size=MAX_BYTES,
                 state_session_capacity=SESSIONS,
+                root_path=root_path if "://" in root_path else f"/{root_path.strip('/')}".rstrip("/"),
+                app_kwargs={"middleware": [Middleware(Gate)]},
                 theme=theme(),
-                css=css,
+                css=STYLE.read_text("utf-8"),
             )
         except OSError:
             raise RagError(f"The port {port} is taken or cannot be opened: choose another one.") from None
-        self._page = page
-        return url
+        return page, url
 
 
-def start(port: int = 0, host: str = LOOPBACK, **parameters) -> Server:
+def start(port: int = 0, host: str = LOOPBACK, root_path: str = "", **parameters) -> Server:
     """Serve the app with a notebook's `parameters` (catalog, encoder, reranker, milvus_uri, ...) until `stop`.
 
-    `port`: 0 takes a free one. Raises RagError for parameters that do not work, and for a port that is taken.
+    `port`: 0 takes a free one. `root_path`: see `Server`. Raises RagError for parameters that do not work, and for a
+    port that is taken.
     """
-    return Server(Choices.of(parameters), host=host, port=port)
-
-
-def _unproxied(host: str) -> dict[str, str]:
-    """Between this machine and itself stands no proxy: gradio asks its own address whether it is up."""
-    known = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
-    names = dict.fromkeys([*filter(None, known.split(",")), LOOPBACK, "localhost", host])
-    return dict.fromkeys(("no_proxy", "NO_PROXY"), ",".join(names))
+    return Server(Choices.of(parameters), host=host, port=port, root_path=root_path)
 
 
 def _free_port(host: str) -> int:

@@ -8,15 +8,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from rag_lib.app.faults import Unavailable
 from rag_lib.collection import Collection, MilvusError
 from rag_lib.errors import RagError
 
 IDLE = 5.0  # seconds
 CLOSED = "The store cannot be opened just now: another program may be using it. Try again in a moment."
-
-
-class Unavailable(RagError):
-    """Something of the owner's does not work. For visitors; its cause is what the owner is told, folders and all."""
 
 
 class SharedCollection:

@@ -1,15 +1,16 @@
 """Pictures from visitors: opened by the safe loader and shrunk.
 
-In: the path that an upload was given by the server, and a box to crop to. Out: a small RGB picture in memory.
+In: what names an upload, and a box to crop to. Out: a small RGB picture in memory.
 """
 
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
-from rag_lib.errors import RagError
+from rag_lib.errors import QueryError
 from rag_lib.images import ImageError, open_image
 
 MAX_BYTES = 10 * 2**20
@@ -18,22 +19,22 @@ MIN_EDGE = 8  # pixels of a cropped picture
 GONE = "That upload is not here any more: choose the picture again."
 
 
-def take(path: str | None, folder: Path) -> Image.Image:
-    """The picture of an upload. `folder`: where uploads lie; nothing outside of it is opened.
+def take(upload: Any, folder: Path) -> Image.Image:
+    """The picture of an upload: {"path": where the server has put it}. `folder`: of uploads; no other is opened.
 
     The file stays until the server clears it away, a minute or so later: two visitors who upload the same content
-    share one file. Raises RagError for a path that is no upload, and for a file that cannot be used.
+    share one file. Raises QueryError for what is no upload, and for a file that cannot be used.
     """
     try:
-        file = Path(path or "").resolve()
+        file = Path(upload["path"]).resolve()
         if not (file.is_relative_to(folder.resolve()) and file.is_file()):
             raise FileNotFoundError
-    except (OSError, ValueError, TypeError):
-        raise RagError(GONE) from None
+    except (OSError, ValueError, TypeError, LookupError):
+        raise QueryError(GONE) from None
     try:
         return open_image(file, max_edge=MAX_EDGE)
     except ImageError as exc:
-        raise RagError(f"This picture cannot be used: {exc.reason}.") from None
+        raise QueryError(f"This picture cannot be used: {exc.reason}.") from None
 
 
 def crop(image: Image.Image, box: Sequence[float] | None) -> Image.Image:
@@ -42,13 +43,13 @@ def crop(image: Image.Image, box: Sequence[float] | None) -> Image.Image:
         return image
     try:
         left, top, right, bottom = (float(edge) for edge in box)
-    except (TypeError, ValueError):
-        raise RagError("The crop is no box of four numbers (left, top, right, bottom) from 0 to 1.") from None
+    except (TypeError, ValueError, OverflowError):
+        raise QueryError("The crop is no box of four numbers (left, top, right, bottom) from 0 to 1.") from None
     if not (math.isfinite(left + top + right + bottom) and 0 <= left < right <= 1 and 0 <= top < bottom <= 1):
-        raise RagError("The crop does not lie inside of the picture: draw it again.")
+        raise QueryError("The crop does not lie inside of the picture: draw it again.")
     pixels = tuple(
         round(edge * length) for edge, length in zip((left, top, right, bottom), image.size * 2, strict=True)
     )
     if pixels[2] - pixels[0] < MIN_EDGE or pixels[3] - pixels[1] < MIN_EDGE:
-        raise RagError(f"The crop is too small: at least {MIN_EDGE} x {MIN_EDGE} pixels are needed.")
+        raise QueryError(f"The crop is too small: at least {MIN_EDGE} x {MIN_EDGE} pixels are needed.")
     return image.crop(pixels)

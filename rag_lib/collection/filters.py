@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rag_lib.collection.rows import COLUMNS, SOURCE
-from rag_lib.errors import RagError, did_you_mean
+from rag_lib.errors import QueryError, did_you_mean
 from rag_lib.records import find_fault
 
 Where = str | Mapping[str, Any] | None
@@ -22,14 +22,14 @@ def filter_expression(where: Where = None, *, exclude: str | Collection[str] = (
 
     `where`: a Milvus filter such as 'price < 20', kept as it is, or a mapping: {"category": "toaster"} equal, or among
     the values of a list; {"theme": ["leopard", "zebra"]} one of; {"price": (10, 20)} a range, both ends included, None
-    leaves one open; {"color": None} no value. `exclude`: image ids to leave out. RagError for what is no condition.
+    leaves one open; {"color": None} no value. `exclude`: image ids to leave out. QueryError for what is no condition.
     """
     if isinstance(where, str):
         parts = [where.strip()] if where.strip() else []
     elif where is None or isinstance(where, Mapping):
         parts = [part for key, value in (where or {}).items() for part in _conditions(key, value)]
     else:
-        raise RagError(f"The filter is a {type(where).__name__}; give a Milvus filter or a mapping of keys to values.")
+        raise QueryError(f"The filter is a {type(where).__name__}; give a Milvus filter or a mapping, key to value.")
     ids = [exclude] if isinstance(exclude, str) else list(exclude)
     if ids:
         parts = [f"({part})" for part in parts] + [f"image_id not in {_literal(ids)}"]
@@ -37,16 +37,16 @@ def filter_expression(where: Where = None, *, exclude: str | Collection[str] = (
 
 
 def one_of(key: str, value: Any) -> list[Any]:
-    """The values that a condition allows: those of a list or set, or the one that is given. RagError for none."""
+    """The values that a condition allows: those of a list or set, or the one that is given. QueryError for none."""
     several = isinstance(value, list | set | frozenset)
     values = sorted(value, key=str) if several else [value]  # sorted: the same search gives the same text
     if not values or any(each is None or isinstance(each, Mapping | list | tuple | set | frozenset) for each in values):
-        raise RagError(f"The filter {key}={value!r} is not one of several: give a list of texts or numbers.")
+        raise QueryError(f"The filter {key}={value!r} is not one of several: give a list of texts or numbers.")
     return values
 
 
 def explain_nothing(where: Mapping[str, Any], rows: Callable[[str, int], list[Mapping[str, Any]]]) -> None:
-    """RagError if `where` found nothing, or everything, because a key is unknown or its values are of another kind.
+    """QueryError if `where` found nothing, or everything, because a key is unknown or its values are of another kind.
 
     `rows`: a filter expression and a number -> that many rows, with their dynamic keys beside the others.
     """
@@ -57,14 +57,14 @@ def explain_nothing(where: Mapping[str, Any], rows: Callable[[str, int], list[Ma
         if not holders:
             known = sorted({name for row in rows("", SAMPLE) for name in row} - {"vector", SOURCE})
             if known:
-                raise RagError(f"No row has the key {key!r}.{did_you_mean(key, known)} Known: {', '.join(known)}.")
+                raise QueryError(f"No row has the key {key!r}.{did_you_mean(key, known)} Known: {', '.join(known)}.")
         elif value is not None:
             stored = [row[key] for row in holders]
             if _is_plain(key):  # otherwise the members of a list are not looked at
                 stored = [each for held in stored for each in (held if isinstance(held, list) else [held])]
             asked = [end for end in value if end is not None] if isinstance(value, tuple) else one_of(key, value)
             if not {_kind(each) for each in asked} & {_kind(each) for each in stored}:
-                raise RagError(
+                raise QueryError(
                     f"No value of {key!r} can be compared with {value!r}: they are {_kind(stored[0])}, such as "
                     f"{stored[0]!r}. Ask for such a one, or correct the metadata."
                 )
@@ -72,14 +72,14 @@ def explain_nothing(where: Mapping[str, Any], rows: Callable[[str, int], list[Ma
 
 def _conditions(key: Any, value: Any) -> list[str]:
     if not (isinstance(key, str) and key.strip()):
-        raise RagError(f"The filter key {key!r} is no name of a value: use a key of the metadata, such as 'category'.")
+        raise QueryError(f"The filter key {key!r} is no name of a value: use one of the metadata, such as 'category'.")
     field, column = _field(key), key in COLUMNS
     if value is None:
         return [f"{field} is null" if column else f"not exists {field}"]
     if isinstance(value, tuple):
         numbers = [end for end in value if isinstance(end, int | float | np.number)]
         if len(value) != 2 or not numbers or len(numbers) + value.count(None) != 2:
-            raise RagError(f"The filter {key}={value!r} is no range (low, high); for one of several give a list.")
+            raise QueryError(f"The filter {key}={value!r} is no range (low, high); for one of several give a list.")
         ends = zip((">=", "<="), value, strict=True)
         return [f"{field} {operator} {_literal(end)}" for operator, end in ends if end is not None]
     values = one_of(key, value)
@@ -119,7 +119,7 @@ def _literal(value: Any) -> str:
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=lambda scalar: scalar.item())
     except (TypeError, ValueError, AttributeError):
-        raise RagError(f"{value!r} cannot stand in a filter: use text, finite numbers, True or False.") from None
+        raise QueryError(f"{value!r} cannot stand in a filter: use text, finite numbers, True or False.") from None
     if fault := find_fault(json.loads(text)):
-        raise RagError(f"A value cannot stand in a filter: {fault}.")
+        raise QueryError(f"A value cannot stand in a filter: {fault}.")
     return text

@@ -137,6 +137,10 @@ class Collection(Connection):
         rows = [rows[image_id] for image_id in best if image_id in rows]  # one may have been deleted meanwhile
         return [(row, self._check_cosine(float(np.dot(row.pop("vector"), vector)))) for row in rows]
 
+    def has_title_with(self, text: str, where: Where = None) -> bool:
+        """Whether a title (of what passes `where`) holds any word of `text`, so that `search(text=)` can follow it."""
+        return bool(self._best(WORDS, text, 1, filter_expression(where), ["image_id"]))
+
     def _best(self, field: str, query: Any, limit: int, expression: str, output: list[str]) -> list[tuple[dict, float]]:
         """(row, score) of the best rows by one field, equal scores (to six digits) in the order of their ids."""
         asked, options = min(limit + EXTRA, MAX_LIMIT), {"filter": expression, "output_fields": output, **self._level}

@@ -10,7 +10,7 @@ instruction does not do: an embedding takes the stripes and reads past the "not"
 import numpy as np
 
 from rag_lib.encoders.base import Encoder
-from rag_lib.errors import RagError
+from rag_lib.errors import QueryError
 
 # Chosen on the drawn benchmark's validation split (`rag_lib.evaluation.studies.negatives`): with less, more of the
 # unwanted stays; with more, what was asked for begins to give way.
@@ -32,13 +32,13 @@ def mix_query(
     `image`: a path or PIL image; `text`: the instruction; either may be missing. `words`: 0 is the picture alone, 0.5
     the model's composed query, 1 the words alone, between them linear on the unit vectors; a query of one half is that
     half. `without`: a text of what is not wanted ("stripes"); `strength` times its unit vector is subtracted. Warns as
-    `encode_query` does. Raises RagError for numbers out of range, an empty query, and a mixture that
+    `encode_query` does. Raises QueryError for numbers out of range, an empty query, and a mixture that
     leaves nothing.
     """
     if not 0 <= words <= 1:
-        raise RagError(f"words is {words}; it must be between 0, the picture alone, and 1, the words alone.")
+        raise QueryError(f"words is {words}; it must be between 0, the picture alone, and 1, the words alone.")
     if not 0 <= strength < float("inf"):
-        raise RagError(f"strength is {strength}; it must be a number from 0.")
+        raise QueryError(f"strength is {strength}; it must be a number from 0.")
     text, without = (text or "").strip(), (without or "").strip()
     query = _half_or_both(encoder, image, text, words)
     return subtract(query, encoder.encode_query(text=without), strength) if without and strength else query
@@ -58,9 +58,11 @@ def subtract(queries: np.ndarray, unwanted: np.ndarray, strength: float = STRENG
 def _half_or_both(encoder: Encoder, image, text: str, words: float) -> np.ndarray:
     """The query before its negative; only what is needed of it is embedded."""
     if words == 0 and image is None and text:
-        raise RagError("words is 0, the picture alone, but there is no picture: give one, or a higher number.")
+        raise QueryError("words is 0, the picture alone, but there is no picture: give one, or a higher number.")
     if words == 1 and not text and image is not None:
-        raise RagError("words is 1, the words alone, but there are none: write an instruction, or give a lower number.")
+        raise QueryError(
+            "words is 1, the words alone, but there are none: write an instruction, or give a lower number."
+        )
     if words == 0.5 or image is None or not text:
         return encoder.encode_query(image, text)
     half = encoder.encode_query(image) if words < 0.5 else encoder.encode_query(text=text)
@@ -70,5 +72,5 @@ def _half_or_both(encoder: Encoder, image, text: str, words: float) -> np.ndarra
 def _unit(vectors: np.ndarray) -> np.ndarray:
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     if lengths.min() < _NOTHING:
-        raise RagError("Nothing is left of the query: its parts cancel each other. Ask for something else.")
+        raise QueryError("Nothing is left of the query: its parts cancel each other. Ask for something else.")
     return (vectors / lengths).astype(np.float32)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from tqdm.auto import tqdm
 
-from rag_lib.errors import RagError
+from rag_lib.errors import QueryError, RagError
 from rag_lib.paths import resolve
 from rag_lib.records import Hit, Query, Ranking
 from rag_lib.rerank.base import check_hits
@@ -58,7 +58,7 @@ class TitleReranker:
         started = time.perf_counter()
         hits = check_hits(hits)
         if not query.text:
-            raise RagError(f"{self.name} compares words with titles, and this query has no words: add an instruction.")
+            raise QueryError("This reranker reads titles beside words, and this query has no words: add some.")
         titles = {place: title for place, hit in enumerate(hits) if (title := clean(hit.item.title, _MAX_CHARS))}
         if not titles:
             raise RagError(

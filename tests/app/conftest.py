@@ -2,14 +2,17 @@
 
 import contextlib
 import csv
+import json
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -102,6 +105,102 @@ def ask(url, monkeypatch):
     client.close()
 
 
+PARTS = {"catalog": "pictures", "encoder": "pocket", "reranker": "identity", "milvus_uri": "data/own.db"}
+
+
+@pytest.fixture
+def machine(home, monkeypatch):
+    """Where `start` serves from inside of this process: behind a proxy that does not answer."""
+    monkeypatch.setenv("RAG_HOME", str(home))
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED", "no_proxy", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_PROXY", "shop.example")
+    return home
+
+
+@pytest.fixture
+def serve(machine):
+    """serve(**parameters) -> a server in this process, with the parts of these tests where nothing else is given."""
+    from rag_lib.app import start
+
+    with contextlib.ExitStack() as servers:
+        yield lambda **given: servers.enter_context(start(**{**PARTS, **given}))
+
+
+@pytest.fixture
+def model(machine, monkeypatch):
+    """model(answer) -> the server of a vision model, at which rerankers by any name are asked.
+
+    `answer`: a function from a request to the text of the answer. `says`: the (status, text) of a refusal instead.
+    """
+    from rag_lib.rerank.loopback import LocalEndpoint, send_body
+
+    shutil.rmtree(machine / "data" / "replies", ignore_errors=True)
+
+    def model(answer=None, *, says=None):
+        endpoint = servers.enter_context(LocalEndpoint(answer))
+        if says:
+            endpoint.respond = lambda http, _: send_body(http, says[0], {"error": {"message": says[1]}})
+        monkeypatch.setenv("OPENAI_BASE_URL", endpoint.url)
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        return endpoint
+
+    with contextlib.ExitStack() as servers:
+        yield model
+
+
+KEY = "sk-owners-own-0123456789"
+
+
+class Visitor:
+    """A session without a browser: the page's own functions, called as the page calls them."""
+
+    def __init__(self, url):
+        self.url, self.session = url, secrets.token_hex(6)
+        config = httpx.get(f"{url}config", timeout=60).json()
+        props = {part["id"]: part["props"] for part in config["components"]}
+        self.names = {each: has.get("elem_id") or has.get("label") for each, has in props.items()}
+        self.values = {each: has.get("value") for each, has in props.items()}
+        self.functions = {each["api_name"]: each for each in config["dependencies"] if each["backend_fn"]}
+
+    def call(self, name, **given):
+        """What the function `name` changes: name -> value, by elem_id or label. `given`: what stands there by now."""
+        function = self.functions[name]
+        data = [given.get(self.names[each], self.values[each]) for each in function["inputs"]]
+        body = {"data": data, "fn_index": function["id"], "session_hash": self.session}
+        httpx.post(f"{self.url}gradio_api/queue/join", json=body, timeout=60).raise_for_status()
+        with httpx.stream("GET", f"{self.url}gradio_api/queue/data?session_hash={self.session}", timeout=60) as reply:
+            told = [json.loads(line[5:]) for line in reply.iter_lines() if line.startswith("data:")]
+        done = [each for each in told if each["msg"] == "process_completed"]
+        assert done[0]["success"], done
+        changed = zip(map(self.names.get, function["outputs"]), done[0]["output"]["data"], strict=True)
+        return {name: value for name, value in changed if name and not (isinstance(value, dict) and "props" in value)}
+
+    def upload(self, path):
+        """As the page does it: the file, then its place. What the picture field shows."""
+        return self.call("take", picture={"path": upload_files(self.url, path)})["picture"]
+
+
+@pytest.fixture
+def visitor():
+    """visitor(url) -> a Visitor of that server."""
+    return Visitor
+
+
+@pytest.fixture
+def upload():
+    """upload(url, path, ...) -> where the server has put the first of these files, or its refusal."""
+    return upload_files
+
+
+def upload_files(url, *paths):
+    files = [("files", (path.name, path.read_bytes())) for path in paths]
+    reply = httpx.post(f"{url}gradio_api/upload", files=files, timeout=60)
+    return reply.json()[0] if reply.is_success else reply
+
+
 @pytest.fixture(scope="session")
 def playwright():
     from playwright.sync_api import sync_playwright
@@ -160,11 +259,11 @@ def _try(command, **environment):
 
 
 @pytest.fixture
-def visit(browser, url):
-    """visit() -> the page of a new visitor, loaded; visit(width=390, height=844) on a phone."""
+def visit(browser, request):
+    """visit() -> the page of a new visitor, loaded; visit(width=390, height=844) on a phone; visit(at=address)."""
     contexts = []
 
-    def visit(width=1280, height=900, **options):
+    def visit(width=1280, height=900, at=None, **options):
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
         context.set_default_timeout(START_S * 1000)
         contexts.append(context)
@@ -172,7 +271,7 @@ def visit(browser, url):
         page.faults, page.asked = [], set()
         page.on("pageerror", lambda error: page.faults.append(str(error)))
         page.on("request", lambda request: page.asked.add(request.url.split("/")[2] if "://" in request.url else ""))
-        page.goto(url)
+        page.goto(at or request.getfixturevalue("url"))
         page.wait_for_selector("#picture input[type=file]", state="attached")
         page.wait_for_selector(".wall img")
         return page

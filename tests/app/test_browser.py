@@ -269,6 +269,33 @@ def test_the_page_never_scrolls_sideways(visit, leopard, width, height):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+# Of each field the frames around it, its own included, and what height is left beside its letters.
+FIELDS = """() => [...document.querySelectorAll('#ask textarea, #ask input:not([type=range], [type=file])')]
+.map((field) => {
+  const drawn = (part) => parseFloat(getComputedStyle(part).borderTopWidth) > 0 && part.offsetHeight > 0;
+  const around = [];
+  for (let part = field; !part.matches('.block, .form'); part = part.parentElement) around.push(part);
+  const style = getComputedStyle(field);
+  const room = field.clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom);
+  return { name: field.ariaLabel || field.closest('[id]').id, frames: around.filter(drawn).length,
+           room: room - 1.2 * parseFloat(style.fontSize) };
+})"""
+
+
+@pytest.mark.parametrize("width, height", [(390, 844), (1280, 900)])
+def test_each_field_has_one_frame_and_room_for_its_letters(visit, width, height):
+    page = visit(width=width, height=height)
+    for part in ("refine", "advanced"):
+        page.click(f"#{part} .label-wrap")
+    page.get_by_label("Category", exact=True).click()
+    page.get_by_role("option", name="toaster").click()
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(500)
+    fields = page.evaluate(FIELDS)
+    assert len(fields) == 12
+    assert [field for field in fields if field["frames"] != 1 or field["room"] < 0] == []
+
+
 def test_a_chromium_that_does_not_start_is_passed_over(browser, first_that_starts, tmp_path):
     """Ubuntu's package may be a script that only says what to install."""
     stub = tmp_path / "chromium"

@@ -1,6 +1,7 @@
 """The app's HTTP API, and what it must not give away."""
 
 import json
+import re
 import threading
 import urllib.error
 import urllib.request
@@ -16,8 +17,10 @@ from rag_lib.collection import Collection
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FILE = {"meta": {"_type": "gradio.FileData"}}  # makes gradio take a "path" for a file
-# What `/ask` takes behind the picture: text, words, without, title, category, price, crop, limit, rerank, four parts.
-REST = ["lamp", 0.5, "", "", None, None, None, 3, False, "", "", "", ""]
+# What `/ask` takes, and what it is if it is not given.
+ARGUMENTS = {"image": None, "text": "", "words": 0.5, "without": "", "title": "", "category": None, "price": None}
+ARGUMENTS |= {"crop": None, "limit": 3, "rerank": False, "catalog": "", "encoder": "", "reranker": "", "milvus_uri": ""}
+REST = ["lamp", *list(ARGUMENTS.values())[2:]]
 
 
 @pytest.fixture
@@ -72,7 +75,12 @@ def test_filters_hold_for_all_that_is_found(ask, leopard):
 
 
 def test_a_filter_is_a_value_and_never_code(ask):
-    assert ask(text="lamp", category=['lamp" or price > 0 or title == "'])["hits"] == []
+    with pytest.raises(AppError, match="The catalog has no category 'lamp\" or price"):
+        ask(text="lamp", category=['lamp" or price > 0 or title == "'])
+
+
+def test_one_category_may_stand_alone(ask):
+    assert {hit["metadata"]["category"] for hit in ask(text="lamp", category="toaster")["hits"]} == {"toaster"}
 
 
 def test_a_crop_is_what_is_searched_for(ask, leopard):
@@ -81,6 +89,9 @@ def test_a_crop_is_what_is_searched_for(ask, leopard):
 
 def test_it_says_which_words_it_does_not_know(ask, leopard):
     assert "bicycle" in ask(leopard, text="bicycle in this style")["notes"][0]
+    assert ask(leopard, text="lamp in this style", title="lamp")["notes"] == []
+    [unfound] = ask(leopard, text="lamp in this style", title="红色手机壳")["notes"]
+    assert unfound == "No title that was searched holds a word of '红色手机壳': it changed nothing."
     [cut] = ask(leopard, text="a nice lamp for the kitchen please and " * 12 + "a toaster")["notes"]
     assert 'from "please" on, word 95 of 98, it is not read' in cut
 
@@ -95,7 +106,26 @@ def test_it_says_which_words_it_does_not_know(ask, leopard):
         ({"text": "lamp", "limit": 0}, "limit is 0"),
         ({"text": "lamp", "limit": 2.5}, "limit is 2.5"),
         ({"text": "lamp", "price": [30, 10]}, "put the lower one first"),
-        ({"text": "lamp", "price": [1]}, "price is no range"),
+        ({"text": "lamp", "words": float("nan")}, "words is nan: give a number"),
+        ({"text": "lamp", "words": 10**400}, "words is 10"),
+        ({"text": "lamp", "limit": float("inf")}, "limit is inf: give a whole number"),
+        ({"text": "lamp", "limit": 10**400}, "limit is 10"),
+        ({"text": "lamp", "limit": True}, "limit is True"),
+        ({"text": "lamp", "price": [float("-inf"), 3]}, "price is -inf: give a range"),
+        ({"text": "lamp", "price": [None, 10**400]}, "price is 10"),
+        ({"text": "lamp", "price": "12"}, "price is '12'"),
+        ({"text": "lamp", "crop": [0, 0, 10**400, 1], "image": "leopard"}, "The crop is no box"),
+        ({"text": "lamp", "category": "toasterr"}, "no category 'toasterr'. Did you mean 'toaster'?"),
+        ({"text": "lamp", "category": ["lamp", 7]}, "category is 7: give a list of the catalog's categories"),
+        ({"text": "lamp", "category": {"lamp": 1}}, "category is {'lamp': 1}"),
+        ({"text": "half an emoji \ud83d"}, r"text is 'half an emoji \\ud83d': give a text"),
+        ({"text": "lamp", "without": "\ud83d"}, r"without is '\\ud83d'"),
+        ({"text": "lamp", "category": "\ud83d"}, r"category is '\\ud83d'"),
+        ({"text": "lamp", "encoder": "\ud83d"}, r"encoder is '\\ud83d'"),
+        ({"text": "lamp", "catalog": ["pictures"]}, r"catalog is \['pictures'\]: give the name of one that is offered"),
+        ({"text": "lamp", "rerank": "yes"}, "rerank is 'yes': give true or false"),
+        ({"text": "lamp", "image": 7}, "not here any more"),
+        ({"text": "lamp", "price": [1]}, r"price is \[1\]: give a range"),
         ({"text": "x" * 501}, "at most 500"),
         ({"text": 7}, "text is 7"),
         ({"text": "lamp", "title": True}, "title is True"),
@@ -107,9 +137,13 @@ def test_it_says_which_words_it_does_not_know(ask, leopard):
         ({"text": "lamp", "rerank": True, "reranker": "gpt-4o"}, "The reranker cannot be loaded just now"),
     ],
 )
-def test_a_mistake_is_a_sentence_and_the_next_query_works(ask, options, sentence):
-    with pytest.raises(AppError, match=sentence):
-        ask(**options)
+def test_a_mistake_is_a_sentence_and_the_next_query_works(url, upload, ask, leopard, options, sentence):
+    """As any program may send it: Python's JSON holds infinities, and halves of signs."""
+    if options.get("image") == "leopard":
+        options = {**options, "image": {"path": upload(url, leopard), **FILE}}
+    said = call(url, [options.get(name, value) for name, value in ARGUMENTS.items()])
+    assert "event: error" in said and "Something went wrong" not in said
+    assert re.search(sentence, json.loads(said.split("data: ")[1])["error"]), said
     assert ask(text="lamp", limit=1)["hits"]
 
 
@@ -125,9 +159,9 @@ def test_a_crop_outside_of_the_picture_is_refused(ask, leopard):
         ask(leopard, text="lamp", crop=[0.5, 0, 0.2, 1])
 
 
-def test_an_upload_is_asked_about_by_its_path(url, leopard):
+def test_an_upload_is_asked_about_by_its_path(url, upload, leopard):
     """What the next three tests vary."""
-    said = call(url, [{"path": uploaded(url, leopard), **FILE}, *REST])
+    said = call(url, [{"path": upload(url, leopard), **FILE}, *REST])
     assert "event: complete" in said and "leopard lamp" in said
 
 
@@ -224,13 +258,8 @@ def test_the_page_names_no_other_server_to_load_from(url):
     assert "fonts.googleapis" not in page and "cdnjs" not in page
 
 
-def uploaded(url, path):
-    """Where the server has put this file."""
-    with open(path, "rb") as file:
-        return httpx.post(f"{url}gradio_api/upload", files={"files": file}, timeout=60).json()[0]
-
-
 def call(url, values):
     """What `/ask` says, as it is sent: lines of `event:` and `data:`."""
-    event = httpx.post(f"{url}gradio_api/call/ask", json={"data": values}, timeout=60).json()["event_id"]
+    body, kind = json.dumps({"data": values}), {"Content-Type": "application/json"}
+    event = httpx.post(f"{url}gradio_api/call/ask", content=body, headers=kind, timeout=60).json()["event_id"]
     return httpx.get(f"{url}gradio_api/call/ask/{event}", timeout=60).text

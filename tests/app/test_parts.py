@@ -9,11 +9,12 @@ from PIL import Image
 from rag_lib.app import cards, uploads
 from rag_lib.app.__main__ import main
 from rag_lib.app.choices import Choices
-from rag_lib.app.picture import asked_with
+from rag_lib.app.faults import Unavailable
+from rag_lib.app.picture import current_picture
 from rag_lib.app.pipeline import Pipeline
-from rag_lib.app.shared import SharedCollection, Unavailable
+from rag_lib.app.shared import SharedCollection
 from rag_lib.collection import Collection, MilvusError
-from rag_lib.errors import RagError
+from rag_lib.errors import QueryError, RagError
 from rag_lib.records import Evidence, Hit, Item, Ranking
 
 OFFLINE = {"catalog": "drawn", "encoder": "pocket", "reranker": "pocket", "milvus_uri": "data/milvus.db"}
@@ -24,13 +25,17 @@ def test_what_costs_nothing_is_offered_beside_the_owners_reranker():
     assert list(Choices.of({**OFFLINE, "reranker": "gpt-4o"}, rerankers=()).reranker) == ["gpt-4o"]
 
 
-def test_a_visitor_is_told_neither_folders_nor_passwords():
+def test_a_visitor_is_told_neither_folders_nor_addresses():
     choices = Choices.of(
         {**OFFLINE, "catalog": ["/srv/secret/photos"], "milvus_uri": ["http://me:hush@db:19530/x", "/srv/a.db"]}
     )
     assert dict(choices.catalog) == {"photos": "/srv/secret/photos"}
-    assert list(choices.milvus_uri) == ["http://db:19530/x", "a.db"]
-    assert choices.name("milvus_uri", "http://db:19530/x") == "http://me:hush@db:19530/x"
+    assert list(choices.milvus_uri) == ["Milvus server", "a.db"]
+    assert choices.name("milvus_uri", "Milvus server") == "http://me:hush@db:19530/x"
+    several = Choices.of(
+        {**OFFLINE, "milvus_uri": ["http://db:19530", "a.db", "https://backup:443"], "catalog": "../x"}
+    )
+    assert list(several.milvus_uri) == ["Milvus server", "a.db", "Milvus server 2"] and list(several.catalog) == ["x"]
 
 
 def test_only_what_is_offered_can_be_chosen():
@@ -61,24 +66,26 @@ def folder(tmp_path):
 def test_an_upload_is_shrunk(folder):
     path = folder / "big.png"
     Image.new("RGB", (3000, 1500), "red").save(path)
-    assert uploads.take(str(path), folder).size == (1024, 512)
-    assert uploads.take(str(path), folder).size == (1024, 512)  # the same content from another visitor: one file
+    for _ in range(2):  # the same content from two visitors: one file
+        assert uploads.take({"path": str(path)}, folder).size == (1024, 512)
 
 
 def test_an_upload_that_is_no_picture_is_a_sentence(folder):
     path = folder / "bad.png"
     path.write_text("nothing")
     with pytest.raises(RagError, match="cannot be used: it is not a picture"):
-        uploads.take(str(path), folder)
+        uploads.take({"path": str(path)}, folder)
 
 
 def test_nothing_outside_of_the_uploads_is_opened(folder, tmp_path):
     private = tmp_path / "private.png"
     Image.new("RGB", (9, 9)).save(private)
     (folder / "link.png").symlink_to(private)
-    for path in (private, folder / ".." / "private.png", folder / "link.png", folder, "", None, "\0", 7):
-        with pytest.raises(RagError, match="not here any more"):
-            uploads.take(path if path is None or isinstance(path, int) else str(path), folder)
+    paths = [str(path) for path in (private, folder / ".." / "private.png", folder / "link.png", folder)]
+    named = [{"path": path} for path in (*paths, "", None, "\0", "\ud800", 7, [paths[0]])]
+    for upload in (*named, {}, paths[0], 7, [], True):
+        with pytest.raises(QueryError, match="not here any more"):
+            uploads.take(upload, folder)
 
 
 def test_a_crop_takes_the_box():
@@ -88,7 +95,17 @@ def test_a_crop_takes_the_box():
 
 
 @pytest.mark.parametrize(
-    "box", [[0, 0, 1], ["a", 0, 1, 1], 5, [0, 0, float("nan"), 1], [-0.1, 0, 1, 1], [0.5, 0, 0.5, 1], [0, 0, 0.01, 1]]
+    "box",
+    [
+        [0, 0, 1],
+        ["a", 0, 1, 1],
+        5,
+        [0, 0, float("nan"), 1],
+        [0, 0, 10**400, 1],
+        [-0.1, 0, 1, 1],
+        [0.5, 0, 0.5, 1],
+        [0, 0, 0.01, 1],
+    ],
 )
 def test_a_box_that_is_none_is_a_sentence(box):
     with pytest.raises(RagError, match="crop"):
@@ -97,13 +114,13 @@ def test_a_box_that_is_none_is_a_sentence(box):
 
 def test_a_search_means_the_picture_that_is_shown():
     last, example = Image.new("RGB", (9, 9)), Image.new("RGB", (8, 8))
-    assert asked_with({"preview": "data:..."}, last, {}.get) is last
-    assert asked_with({"preview": "data:...", "example": "zebra"}, last, {"zebra": example}.get) is example
-    assert asked_with({}, last, {}.get) is None, "removed"
+    assert current_picture({"preview": "data:..."}, last, {}.get) is last
+    assert current_picture({"preview": "data:...", "example": "zebra"}, last, {"zebra": example}.get) is example
+    assert current_picture({}, last, {}.get) is None, "removed"
     with pytest.raises(RagError, match="still on its way"):
-        asked_with({"path": "/upload"}, last, {}.get)
+        current_picture({"path": "/upload"}, last, {}.get)
     with pytest.raises(RagError, match="was forgotten"):
-        asked_with({"preview": "data:..."}, None, {}.get)
+        current_picture({"preview": "data:..."}, None, {}.get)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ color in words or beside a picture of the motif.
 """
 
 import tempfile
+import warnings
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rag_lib.collection import Collection
+from rag_lib.collection import Collection, UnfoundWords
 from rag_lib.drawn.drawing import CATEGORIES, NATURAL
 from rag_lib.drawn.wares import special_names, write_title
 from rag_lib.encoders import Encoder
@@ -80,7 +81,8 @@ def first_right(
     vectors = embed_queries(encoder, paths, texts, description="encode questions")
     items = [Item(image_id, benchmark.path(image_id), title) for image_id, title in titles.items()]
     found = {way: np.full(len(questions), np.inf) for way in WAYS}
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnfoundWords)  # instructions, which no title answers, are among the questions
         with Collection(Path(folder, "titles.db"), "titles", dim=encoder.dim) as collection:
             collection.upsert(items, pictures, progress=False)
             asked = tqdm(zip(questions, vectors, strict=True), desc="search", total=len(questions), unit="question")
