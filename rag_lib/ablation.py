@@ -167,11 +167,11 @@ def table(rows: list[dict], recipe: Recipe, benchmark: Benchmark) -> str:
 
 def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m rag_lib.ablation", description=__doc__)
-    parser.add_argument("--out", default="runs/ablation", help="folder of all variants (runs/ablation)")
+    parser.add_argument("--out", type=Path, help="folder of all variants (runs/ablation below the home)")
     parser.add_argument("--only", nargs="+", choices=VARIANTS, help="some variants; the first is the base")
     add_arguments(parser, SMALL)
     arguments = parser.parse_args(words)
-    folder, recipe = resolve(arguments.out), from_arguments(arguments)
+    folder, recipe = (arguments.out or resolve("runs/ablation")).absolute(), from_arguments(arguments)
     model, heads, *_ = read_pocket(POCKET_FOLDER)
     pictures = training_pictures(recipe, model.config.image_size)
     tokenizer = train_tokenizer(vocab_size=1200, seed=recipe.seed)

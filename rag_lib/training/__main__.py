@@ -18,10 +18,10 @@ def main(words: list[str] | None = None) -> None:
     from rag_lib.training.recipe import Recipe, add_arguments, from_arguments
 
     parser = argparse.ArgumentParser(prog="python -m rag_lib.training", description=__doc__)
-    parser.add_argument("--out", default="runs/pocket", help="folder of checkpoints and weights (runs/pocket)")
+    parser.add_argument("--out", type=Path, help="folder of checkpoints and weights (runs/pocket below the home)")
     add_arguments(parser, Recipe())
     arguments = parser.parse_args(words)
-    folder, recipe = resolve(arguments.out), from_arguments(arguments)
+    folder, recipe = (arguments.out or resolve("runs/pocket")).absolute(), from_arguments(arguments)
     folder.mkdir(parents=True, exist_ok=True)
     if not _is_finished(folder, recipe):
         train(folder, recipe)

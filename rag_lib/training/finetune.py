@@ -226,7 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (auto)")
     parser.add_argument("--freeze-tower", action=argparse.BooleanOptionalAction, default=True, help="(True)")
     options = vars(parser.parse_args(arguments))
-    out = Path(options.pop("out"))
+    out = Path(options.pop("out")).absolute()  # below the current folder, as everywhere in a shell
     outcome = finetune(options.pop("triplets"), out, **options)
     for path, reason in outcome.skipped:
         print(f"skipped {path.name}: {reason}")

@@ -25,7 +25,8 @@ def trained(tmp_path_factory, small_benchmark):
         return small_benchmark(split)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAG_HOME", str(home))
+        patch.setenv("RAG_HOME", str(home / "elsewhere"))
+        patch.chdir(home)  # --out begins at the current folder
         patch.setattr("rag_lib.evaluation.drawn.benchmark.make_benchmark", make)
         with contextlib.redirect_stdout(printed):
             command.main(WORDS)
