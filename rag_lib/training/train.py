@@ -10,6 +10,7 @@ In: a `Recipe`, pictures and a folder; out: the weights folder that `rag_lib.enc
 import dataclasses
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ import torch
 
 from rag_lib.drawn.combinations import LABELS
 from rag_lib.drawn.words import taught_words
+from rag_lib.encoders.device import has_bfloat16
 from rag_lib.encoders.pocket.attributes import AttributeHeads
 from rag_lib.encoders.pocket.saving import write_pocket
 from rag_lib.encoders.preprocess import normalize
@@ -29,6 +31,9 @@ from rag_lib.training.pictures import PictureSet
 from rag_lib.training.queries import QuerySampler
 from rag_lib.training.recipe import Recipe
 
+# bfloat16 where the processor has it: elsewhere torch emulates it, and a step takes many times as long as in float32.
+faster = partial(torch.autocast, "cpu", torch.bfloat16, enabled=has_bfloat16("cpu"))
+
 
 def train_tower(model: VisualizedBGE, heads: AttributeHeads, pictures: PictureSet, recipe: Recipe, folder: Path):
     """Stage 1. Returns the log: a dict of loss and accuracies at most 50 steps apart."""
@@ -38,7 +43,7 @@ def train_tower(model: VisualizedBGE, heads: AttributeHeads, pictures: PictureSe
 
     def step(rng: np.random.Generator):
         rows = rng.integers(0, len(labels), recipe.batch)
-        with torch.autocast("cpu", torch.bfloat16):
+        with faster():
             logits = heads.image_logits(model.image_tokens(vary(pictures.images[rows], rng)))
         known = labels[rows]
         # Theme is the attribute that is hardest to read: it counts twice.
@@ -87,9 +92,9 @@ def train_text(
         n, rows = recipe.batch, np.concatenate([batch.sources, batch.targets, batch.twins])
         shown = shown_by[rows]
         wanted, described = torch.from_numpy(batch.wanted), torch.from_numpy(batch.described)
-        with torch.autocast("cpu", torch.bfloat16):
-            composed = model(*words(batch.texts), tokens[torch.from_numpy(batch.sources)])
-            alone = model(*words([""] * len(rows)), tokens[torch.from_numpy(rows)])
+        with faster():
+            composed = model(*words(batch.texts), tokens[torch.from_numpy(batch.sources)].float())
+            alone = model(*words([""] * len(rows)), tokens[torch.from_numpy(rows)].float())
             named = model(*words(batch.descriptions))
         scale = temperature.clamp(max=4.0).exp()
         targets = torch.arange(n, 2 * n)
@@ -151,7 +156,7 @@ def patch_tokens(model: VisualizedBGE, pictures: PictureSet, recipe: Recipe) -> 
     from tqdm.auto import tqdm
 
     rows, rng = [], np.random.default_rng([recipe.seed, 99])
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+    with torch.inference_mode(), faster():
         for start in tqdm(range(0, len(pictures.images), 192), desc="patch tokens", unit="batch"):
             some = pictures.images[start : start + 192]
             pixels = normalize(torch.from_numpy(some))
