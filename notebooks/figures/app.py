@@ -1,6 +1,7 @@
 """The README's screenshots of the running app, app-1280.jpg and app-phone.jpg: `python notebooks/figures/app.py`.
 
-The same question as in the notebooks, in a Chromium: the machine's, or the one of `playwright install chromium`.
+The same question as in the notebooks, in a Chromium: the machine's, or the one of `playwright install chromium`. On the
+desk all controls are open, so that a fault in one of them is seen.
 """
 
 import io
@@ -19,11 +20,14 @@ OFFLINE = load_edition(Path(__file__).parent.parent / "editions", "offline")
 with start(**OFFLINE) as server, sync_playwright() as playwright:
     alone = ["--no-sandbox"] if os.geteuid() == 0 else []
     browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=alone)
-    for name, width, height in (("app-1280", 1280, 1340), ("app-phone", 390, 1500)):
+    for name, width, height in (("app-1280", 1280, 1560), ("app-phone", 390, 1500)):
         page = browser.new_page(viewport={"width": width, "height": height})
         page.set_default_timeout(240_000)
         page.goto(server.url)
         page.wait_for_selector(".wall img")
+        for part in ("refine", "advanced"):
+            if width > 800:
+                page.click(f"#{part} .label-wrap")
         page.click("#search")
         page.wait_for_selector("#found .hit")
         page.click("#rerank")
