@@ -25,7 +25,7 @@ def make(tmp_path):
         (tmp_path / name).touch()
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv" / ".installed").touch()
-    unset = ("OUT", "EDITION", "VENV", "WORKERS", "MAKEFLAGS", "RAG_HOME")
+    unset = ("OUT", "EDITION", "VENV", "WORKERS", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "RAG_HOME")
     environment = {name: value for name, value in os.environ.items() if name not in unset}
 
     def make(*arguments, **variables):

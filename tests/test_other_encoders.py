@@ -25,6 +25,7 @@ def printed(path):
 def test_the_notebooks_run_with_a_clip_folder_on_a_folder_of_pictures(tmp_path, monkeypatch):
     monkeypatch.setenv("RAG_HOME", str(tmp_path))
     (tmp_path / "mine").mkdir()
+    (tmp_path / "out").mkdir()
     TINY.pictures(tmp_path / "mine")
     TINY.clip(tmp_path / "clip")
     values = dict(

@@ -41,7 +41,9 @@ def encoders(tmp_path_factory, upstream_checkpoint, small_config):
 
 
 def differ(encoder, picture, text, other):
-    return np.abs(encoder.encode_queries([picture], [text]) - encoder.encode_queries([picture], [other])).max() > 1e-5
+    """The same tokens give the same bits, so that the least difference counts."""
+    one, two = (encoder.encode_queries([picture], [each]) for each in (text, other))
+    return np.abs(one - two).max() > 1e-7
 
 
 KINDS = ["pocket", "official", "clip", "siglip", "qwen", "BGE-VL-base", "BGE-VL-MLLM"]
