@@ -25,11 +25,11 @@ PIP := PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 PROGRESS := awk '/Downloading .*\([0-9.]+ [MG]B\)/ {sub(/.*\//, "Downloading "); sub(/^ */, "  "); print; fflush()} \
 	/^Installing collected/ {print "  Installing ..."; fflush()}'
 
-.PHONY: help setup run app lab test bench train nb lock clean
+.PHONY: help setup run app lab test questions bench train nb lock clean
 
 help:  ## This list
 	@echo "Multimodal RAG with Milvus. Targets:"
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP)  ## Make .venv with the locked packages (minutes and about 7 GB, once)
 
@@ -47,6 +47,9 @@ test: setup  ## Lint, every notebook again, its outputs compared with the commit
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --nbval --nbval-current-env \
 		--nbval-sanitize-with tests/nbval_sanitize.cfg notebooks tests
+
+questions: setup  ## Every notebook with every other question (a quarter of an hour; `make test` asks one each)
+	$(BIN)/python -m pytest tests/test_questions.py --all-questions
 
 bench: setup  ## How fast each part is on this machine
 	$(BIN)/python tests/benchmarks/offline.py

@@ -18,6 +18,10 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
 
+def pytest_addoption(parser):
+    parser.addoption("--all-questions", action="store_true", help="run every notebook with every other question")
+
+
 @pytest.fixture(scope="session")
 def in_turn(tmp_path_factory):
     """`with in_turn("milvus"):` what two workers must not do at the same time."""

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import nbformat
@@ -77,6 +78,46 @@ def test_its_parameters_are_one_cell_of_literals(notebook):
 
 def test_it_opens_with_its_title(notebook):
     assert notebook.cells[0].cell_type == "markdown" and notebook.cells[0].source.startswith("# ")
+
+
+def test_its_rhythm(notebook):
+    """Short cells, few of them, few words: a lesson is read in one sitting."""
+    words = sum(len(cell.source.split()) for cell in notebook.cells if cell.cell_type == "markdown")
+    assert len(code(notebook)) <= 24 and words <= 1500
+    for cell in code(notebook):
+        assert len(cell.source.splitlines()) <= 15, cell.source
+
+
+def test_no_name_is_bound_to_two_things(notebook):
+    """A reader who runs a cell again later gets what he saw: no other cell has taken its names."""
+    bound = Counter()
+    for cell in code(notebook):
+        lines = "\n".join("pass" if line.strip().startswith("%") else line for line in cell.source.splitlines())
+        bound.update(set(assigned(ast.parse(lines).body)))
+    assert [name for name, cells in bound.items() if cells > 1 and name != "_"] == []
+
+
+def assigned(statements):
+    """Names that statements bind, of those in loops and with blocks too; a loop's own variables are let pass."""
+    for statement in statements:
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+            yield statement.name
+            continue
+        targets = getattr(statement, "targets", [getattr(statement, "target", None)])
+        if isinstance(statement, ast.Assign | ast.AnnAssign):
+            for target in targets:
+                yield from (n.id for n in ast.walk(target) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+        for block in ("body", "orelse", "finalbody"):
+            yield from assigned(getattr(statement, block, []))
+
+
+def test_its_pictures_have_words(notebook):
+    """For readers who do not see them: alternative text, which the exported page takes over."""
+    for cell in code(notebook):
+        for output in cell.outputs:
+            for kind in ("image/jpeg", "image/png"):
+                if kind in output.get("data", {}):
+                    assert output.metadata.get(kind, {}).get("alt"), cell.source
 
 
 @pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)

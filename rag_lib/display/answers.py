@@ -95,7 +95,7 @@ def _sheet(rows: Sequence[Sequence[_Tile]], columns: int, *, largest: int, empty
     if not rows:
         canvas = Image.new("RGB", (WIDTH, line_height(15) + 2 * GAP), PAPER)
         ImageDraw.Draw(canvas).text((GAP, GAP), empty, SOFT, font_for(empty, 15))
-        return Shown(canvas)
+        return Shown(canvas, alt=empty)
     space = 2 * GAP  # between rows that stand side by side
     across = max(map(len, rows))
     tile = min(largest, ((WIDTH - (columns - 1) * space) // columns - GAP) // across - GAP)
@@ -121,7 +121,8 @@ def _sheet(rows: Sequence[Sequence[_Tile]], columns: int, *, largest: int, empty
             for text, font, color in lines:
                 draw.text((x, y), text, color, font)
                 y += line_height(TEXT)
-    return Shown(canvas)
+    told = ("; ".join(" ".join((each.head, *each.lines)) for each in row) for row in rows)
+    return Shown(canvas, alt=f"{len(rows)} queries. {'. '.join(told)}.")
 
 
 def _wrap_text(tile: _Tile, width: int) -> list[tuple]:

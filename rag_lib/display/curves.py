@@ -21,7 +21,7 @@ def learning_curves(log: Mapping[str, Sequence[Mapping[str, float]]]) -> "Figure
     `log`: stage -> its rows, each with "step", "loss" and the shares that were right, means over the steps since the
     row before. The stages share the axes, each from its own first step.
     """
-    figure, (losses, shares) = chart(3.6, panels=2)
+    figure, (losses, shares) = chart(3.6, panels=2, alt=f"Losses and right shares by step: {', '.join(log)}.")
     for place, (stage, rows) in enumerate(log.items()):
         steps = [row["step"] for row in rows]
         color, marker = COLORS[place % len(COLORS)], "o" if len(rows) == 1 else None  # a line needs two points

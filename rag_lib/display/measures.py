@@ -25,7 +25,7 @@ ERROR_BAR = {"ecolor": DARK, "elinewidth": 1, "capsize": 3}
 
 def recall_bars(made: Report, gallery: str, *, measure: str = "Recall@1") -> "Figure":
     """The composition meter: a bar for every family and way of asking, with its 95% interval."""
-    figure, (axes,) = chart(3.9)
+    figure, (axes,) = chart(3.9, alt=f"Bars: {measure} of {', '.join(FAMILIES)}, asked in the ways {', '.join(WAYS)}.")
     width = 0.8 / len(WAYS)
     for number, (way, color) in enumerate(WAYS.items()):
         found = [made.find(gallery, family, way=way)[measure] for family in FAMILIES]
@@ -52,7 +52,9 @@ def split_points(made: Report, gallery: str, *, measure: str = "Recall@1") -> "F
         for row in _rows(made, gallery)
         if row["family"] == family and row["split"].startswith(f"{name}: ")
     ]
-    figure, (axes,) = chart(1.2 + 0.36 * len(rows))
+    figure, (axes,) = chart(
+        1.2 + 0.36 * len(rows), alt=f"Points: {measure}, composed and average, of the splits of the queries."
+    )
     lowest = 1.0
     for way, color, marker, lift in (("composed", BLUE, "o", -0.14), ("average", ORANGE, "s", 0.14)):
         found = [made.find(gallery, family, split=split, way=way)[measure] for family, split, _ in rows]
@@ -79,7 +81,10 @@ def difference_points(made: Report, gallery: str) -> "Figure":
     keys = [(family, WHOLE) for family in FAMILIES]
     keys += [key for key in compared if key[1].startswith("edit: ")]
     rows = [compared[key] for key in keys]
-    figure, (axes,) = chart(0.9 + 0.36 * len(rows))
+    figure, (axes,) = chart(
+        0.9 + 0.36 * len(rows),
+        alt="Points: Recall@1, composed minus average, with intervals and p, by family.",
+    )
     low, mean, high = (np.array([row[name] for row in rows]) for name in ("low", "difference", "high"))
     axes.errorbar(mean, range(len(rows)), xerr=[mean - low, high - mean], fmt="o", color=BLUE, capsize=3, markersize=6)
     axes.axvline(0, color=DARK, linewidth=1)
@@ -103,7 +108,9 @@ def permutation_histograms(permuted: Mapping[str, np.ndarray], observed: Mapping
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    figure, panels = chart(3.1, len(permuted))
+    figure, panels = chart(
+        3.1, len(permuted), alt=f"Histograms: differences made by chance, beside the observed: {', '.join(permuted)}."
+    )
     edge = 1.1 * max(0.01, *map(abs, observed.values()), *(np.abs(some).max() for some in permuted.values()))
     for axes, (family, some) in zip(panels, permuted.items(), strict=True):
         values, counts = np.unique(np.round(some, 9), return_counts=True)
@@ -136,7 +143,9 @@ def weight_sweep(
 
     `blended`: family -> (len(weights),) means. `composed`: family -> "mean", "low", "high".
     """
-    figure, panels = chart(3.4, len(blended))
+    figure, panels = chart(
+        3.4, len(blended), alt=f"Lines: {measure} by weight of the picture, beside composing: {', '.join(blended)}."
+    )
     for axes, (family, means) in zip(panels, blended.items(), strict=True):
         here = composed[family]
         axes.axhspan(here["low"], here["high"], color=BLUE, alpha=0.15, linewidth=0)
@@ -154,7 +163,7 @@ def slide_lines(words: Sequence[float], figures: Mapping[str, Mapping[str, Seque
 
     `figures`: family -> name of a share -> (len(words),) means; the first is drawn as the main one.
     """
-    figure, panels = chart(3.4, len(figures))
+    figure, panels = chart(3.4, len(figures), alt=f"Lines: shares by position of the slider: {', '.join(figures)}.")
     styles = ((BLUE, "o-", 2.2), (SKY, "--", 1.6), (ORANGE, "--", 1.6))
     for axes, (family, shares) in zip(panels, figures.items(), strict=True):
         for (name, means), (color, style, width) in zip(shares.items(), styles, strict=False):

@@ -5,6 +5,7 @@ In: records (Item, Hit, Query, Ranking, Catalog). Out: a `Picture`, at most 900 
 
 import io
 import random
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,10 +26,17 @@ GREEN, AMBER, RED = (22, 148, 72), (178, 110, 0), (200, 40, 40)
 
 
 class Picture:
-    """A PIL image (`.image`) that Jupyter shows as JPEG only; a bare PIL image would be kept as a large PNG."""
+    """A PIL image (`.image`) that Jupyter shows as JPEG only; a bare PIL image would be kept as a large PNG.
 
-    def __init__(self, image: Image.Image, *, quality: int = 85):
-        self.image, self.quality = image, quality
+    `alt`: what it shows, for readers who do not see it. Notebooks keep it as the picture's text.
+    """
+
+    def __init__(self, image: Image.Image, *, alt: str = "", quality: int = 85):
+        self.image, self.alt, self.quality = image, alt, quality
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+        data = {"image/jpeg": b64encode(self._repr_jpeg_()).decode(), "text/plain": repr(self)}
+        return data, {"image/jpeg": {"alt": repr(self)}}
 
     def _repr_jpeg_(self) -> bytes:
         data = io.BytesIO()
@@ -36,7 +44,7 @@ class Picture:
         return data.getvalue()
 
     def __repr__(self) -> str:
-        return f"<picture, {self.image.width} x {self.image.height} pixels>"
+        return self.alt or f"<picture, {self.image.width} x {self.image.height} pixels>"
 
     def save(self, path: str | Path) -> Path:
         """Write it as a JPEG or PNG, by the suffix; missing folders are made."""
@@ -54,12 +62,12 @@ class _Cell(NamedTuple):
     frame: tuple[int, int, int] = LINE
 
 
-def show(image: Any, *, width: int = WIDTH) -> Picture:
-    """One picture (a path or a PIL image, such as a panorama), at most `width` pixels wide."""
+def show(image: Any, *, width: int = WIDTH, alt: str = "") -> Picture:
+    """One picture (a path or a PIL image, such as a panorama), at most `width` pixels wide; `alt`: what it shows."""
     image = open_image(image)
     if image.width > width:
         image = image.resize((width, max(1, round(image.height * width / image.width))), Image.Resampling.LANCZOS)
-    return Picture(image)
+    return Picture(image, alt=alt)
 
 
 def gallery(
@@ -82,7 +90,7 @@ def gallery(
         )
     green = {highlight} if isinstance(highlight, str) else set(highlight)
     cells = [_cell(entry, captions[index] if captions else None, green) for index, entry in enumerate(entries)]
-    return Picture(_grid(cells, columns, width, largest=200))
+    return Picture(_grid(cells, columns, width, largest=200), alt=f"Pictures: {_listed(cells)}")
 
 
 def show_results(
@@ -91,8 +99,9 @@ def show_results(
     """The query (picture and instruction) at the left, its hits with rank, score and title at the right."""
     green = {highlight} if isinstance(highlight, str) else set(highlight)
     left = _query_panel(query, 190)
-    right = _grid([_cell(hit, None, green) for hit in hits], columns, WIDTH - left.width, largest=150)
-    return Picture(_beside(left, right))
+    cells = [_cell(hit, None, green) for hit in hits]
+    right = _grid(cells, columns, WIDTH - left.width, largest=150)
+    return Picture(_beside(left, right), alt=f"{_asked(query)} Hits: {_listed(cells)}")
 
 
 def show_rows(rows: Mapping[str, Sequence[Hit]], *, columns: int = 6, unwanted: Sequence[str] = ()) -> Picture:
@@ -100,17 +109,18 @@ def show_rows(rows: Mapping[str, Sequence[Hit]], *, columns: int = 6, unwanted: 
 
     `unwanted`: image ids to frame in red.
     """
-    red, strips = set(unwanted), []
+    red, strips, told = set(unwanted), [], []
     largest = (WIDTH - LABEL - GAP) // columns - GAP
     for label, hits in rows.items():
         frames = [RED if hit.item.image_id in red else LINE for hit in hits[:columns]]
         cells = [_cell(hit, None, set())._replace(frame=frame) for hit, frame in zip(hits, frames, strict=False)]
         grid = _grid(cells, columns, WIDTH - LABEL, largest=largest)
         strips.append(_beside(_text_block([(label, 15, INK)], LABEL), grid))
+        told.append(f"{label}: {_listed(cells)}")
     canvas = Image.new("RGB", (max(strip.width for strip in strips), sum(strip.height for strip in strips)), PAPER)
     for number, strip in enumerate(strips):
         canvas.paste(strip, (0, sum(above.height for above in strips[:number])))
-    return Picture(canvas)
+    return Picture(canvas, alt="Rows of hits. " + " ".join(told))
 
 
 def catalog_sheet(catalog: Catalog, *, count: int = 24, columns: int = 8, seed: int = 0) -> Picture:
@@ -125,7 +135,19 @@ def best(ranking: Ranking, query: Query) -> Picture:
     cell = _cell(hit, None, {hit.item.image_id})._replace(head="best", aside=f"search rank {hit.rank}")
     left = _beside(_query_panel(query, 210), _grid([cell], 1, 250, largest=250))
     why = _why(ranking.reason, ranking.evidence.get(hit.item.image_id, Evidence()), WIDTH - left.width)
-    return Picture(_beside(left, why))
+    return Picture(_beside(left, why), alt=f"{_asked(query)} Best: {hit.item.title}. Why: {ranking.reason}")
+
+
+def _asked(query: Query) -> str:
+    """The query in words."""
+    text = f'"{query.text}"' if query.text else ""
+    return f"Query: {' and '.join(filter(None, ['a picture' if query.image is not None else '', text]))}."
+
+
+def _listed(cells: Sequence[_Cell], most: int = 12) -> str:
+    names = [" ".join(filter(None, [cell.head, cell.title])) or "untitled" for cell in cells[:most]]
+    more = f", and {len(cells) - most} more" if len(cells) > most else ""
+    return f"{', '.join(names) or 'none'}{more}."
 
 
 def _cell(entry: Any, caption: str | None, green: set[str]) -> _Cell:

@@ -20,7 +20,11 @@ def place_lines(found: Mapping[str, Sequence[Sequence[int]]]) -> "Figure":
 
     `found`: judge -> its rankings, each the same candidates' numbers, best first.
     """
-    figure, panels = chart(3.6, panels=len(found))
+    figure, panels = chart(
+        3.6,
+        panels=len(found),
+        alt=f"Lines: place of each candidate in each order of tiles: {', '.join(found)}.",
+    )
     columns = {judge: [*rankings, _consensus(rankings)] for judge, rankings in found.items()}
     firsts = list(dict.fromkeys(ranking[0] for each in columns.values() for ranking in each))
     colors = {number: COLORS[place % len(COLORS)] for place, number in enumerate(firsts)}

@@ -72,11 +72,12 @@ def embedding_map(
         board.thumbnail(items[kept[index]].path, corner)
 
     counted = f"{len(shown)} of " if len(shown) < len(items) else ""
-    caption = _caption(f"{method} · {counted}{len(items)} picture{'s' * (len(items) != 1)}")
+    told = f"{method} · {counted}{len(items)} picture{'s' * (len(items) != 1)}"
+    caption = _caption(told)
     whole = Image.new("RGB", (WIDTH, board.canvas.height + caption.height), PAPER)
     whole.paste(board.canvas, (0, 0))
     whole.paste(caption, (0, board.canvas.height))
-    return Picture(whole)
+    return Picture(whole, alt=f"Map of embeddings, {told}, marked: {', '.join(marks) or 'nothing'}.")
 
 
 def _sample(ranks: np.ndarray) -> np.ndarray:
