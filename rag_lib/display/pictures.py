@@ -32,7 +32,8 @@ class Picture:
     """
 
     def __init__(self, image: Image.Image, *, alt: str = "", quality: int = 85):
-        self.image, self.alt, self.quality = image, alt, quality
+        self.image, self.quality = image, quality
+        self.alt = "".join(letter if letter.isprintable() else " " for letter in alt)  # titles are anyone's
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
         data = {"image/jpeg": b64encode(self._repr_jpeg_()).decode(), "text/plain": repr(self)}

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 from PIL import Image, ImageChops
 
 from rag_lib.display import best, gallery, show_results
@@ -38,9 +39,15 @@ def test_a_card_with_hostile_texts_is_a_picture_and_nothing_else(hit, text):
     titled = replace(hit, item=replace(hit.item, title=text))
     cards = best(ranking(titled, text), Query(text=text)), gallery([titled]), show_results(Query(text=text), [titled])
     for card in cards:
-        assert text not in repr(card) and card._repr_jpeg_()[:2] == b"\xff\xd8"
-        markups = ("_repr_html_", "_repr_markdown_", "_repr_latex_", "_repr_svg_", "_repr_mimebundle_")
-        assert not any(hasattr(card, name) for name in markups)
+        data, metadata = InteractiveShell.instance().display_formatter.format(card)
+        assert data.keys() == {"image/jpeg", "text/plain"} and card._repr_jpeg_()[:2] == b"\xff\xd8"
+        assert text in data["text/plain"] == metadata["image/jpeg"]["alt"], "words, as plain text only"
+        assert not any(hasattr(card, f"_repr_{kind}_") for kind in ("html", "markdown", "latex", "svg"))
+
+
+def test_what_a_terminal_obeys_is_not_in_the_words_of_a_picture(hit):
+    titled = replace(hit, item=replace(hit.item, title="a\x1b[31mred\ntitle\u202ex"))
+    assert repr(gallery([titled])).isprintable() and "red title" in repr(gallery([titled]))
 
 
 @pytest.mark.parametrize(("text", "obeyed"), [("<b>case</b>", "case"), ("$x$", "x"), ("a\x1b[31mb", "ab")])
