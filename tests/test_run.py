@@ -62,6 +62,12 @@ def lesson(tmp_path):
     return run
 
 
+def left(folder):
+    """The names of what lies there, without the pages that go with its notebooks."""
+    names = {path.name for path in folder.iterdir()}
+    return sorted(name for name in names if not (name.endswith(".html") and name[:-4] + "ipynb" in names))
+
+
 def printed(path):
     cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
     return "".join(output.text for cell in cells for output in cell.outputs if output.output_type == "stream")
@@ -71,11 +77,11 @@ def test_each_notebook_gets_the_parameters_that_it_declares(lesson, capsys):
     assert lesson("-p", "weight", "1", "-p", "exact", "true", "-p", "query_text", "42") == 0
     assert printed(lesson.out / "01_first.ipynb") == "seed 3\n"
     assert printed(lesson.out / "02_second.ipynb") == "4 42 1.0 True\n"
-    assert sorted(path.name for path in lesson.out.iterdir()) == ["01_first.ipynb", "02_second.ipynb", "index.html"]
+    assert left(lesson.out) == ["01_first.ipynb", "02_second.ipynb", "index.html"]
     lines = capsys.readouterr().out
     assert re.search(r"1/2  01_first +\d+\.\d s", lines) and re.search(r"2/2  02_second +\d+\.\d s", lines)
     page = (lesson.out / "index.html").read_text()
-    assert 'href="01_first.ipynb"' in page and "<img" not in page
+    assert 'href="01_first.html"' in page and 'href="01_first.ipynb"' in page and "<img" not in page
 
 
 def test_the_kernel_is_this_interpreter_whatever_is_registered(lesson, tmp_path, monkeypatch):
@@ -252,7 +258,7 @@ def test_a_failing_cell_stops_the_run_and_is_kept(lesson, capsys):
     assert "    1 / len(rows)" in message and "ZeroDivisionError: division by zero" in message
     assert "so far" in printed(lesson.out / "01_first.failed.ipynb")
     # of the earlier run nothing is left that could be taken for this one's
-    assert [path.name for path in lesson.out.iterdir()] == ["01_first.failed.ipynb"]
+    assert left(lesson.out) == ["01_first.failed.ipynb"]
 
 
 def test_a_mended_notebook_takes_the_place_of_the_failed_one(lesson):
@@ -260,7 +266,7 @@ def test_a_mended_notebook_takes_the_place_of_the_failed_one(lesson):
     assert lesson("01") == 1
     write_notebook(lesson.folder / "01_first.ipynb", "seed: int = 0", "print('well')")
     assert lesson("01") == 0
-    assert sorted(path.name for path in lesson.out.iterdir()) == ["01_first.ipynb", "index.html"]
+    assert left(lesson.out) == ["01_first.ipynb", "index.html"]
 
 
 def test_a_users_mistake_inside_a_notebook_is_shown_as_its_sentence_alone(lesson, capsys):
@@ -275,7 +281,7 @@ def test_a_dead_kernel_is_named(lesson, capsys):
     write_notebook(lesson.folder / "01_first.ipynb", "seed: int = 0", "import os\nos._exit(9)")
     assert lesson() == 1
     assert "01_first lost its kernel" in capsys.readouterr().err
-    assert [path.name for path in lesson.out.iterdir()] == ["01_first.failed.ipynb"]
+    assert left(lesson.out) == ["01_first.failed.ipynb"]
 
 
 def test_the_page_shows_the_hero_with_its_texts_escaped_and_twice_the_same(lesson, capsys):
@@ -478,7 +484,7 @@ def test_what_no_run_has_left_is_never_replaced(lesson, capsys, name, content):
     assert lesson() == 1
     assert f"holds a {name} that no run has left there: name another folder with --out." in capsys.readouterr().err
     assert (lesson.out / name).read_text() == content
-    assert sorted(path.name for path in lesson.out.iterdir()) == sorted({"01_first.ipynb", name})
+    assert left(lesson.out) == sorted({"01_first.ipynb", name})
 
 
 def start(lesson, *arguments, **options):
@@ -513,7 +519,7 @@ def test_two_runs_into_one_folder_the_second_is_told_by_whom_it_is_held(lesson, 
         _, errors = first.communicate()
     assert (first.returncode, errors) == (0, "")
     assert printed(lesson.out / "01_first.ipynb") == "done\n"
-    assert sorted(path.name for path in lesson.out.iterdir()) == ["01_first.ipynb", "02_second.ipynb", "index.html"]
+    assert left(lesson.out) == ["01_first.ipynb", "02_second.ipynb", "index.html"]
 
 
 def test_what_a_killed_run_left_is_cleared_at_the_next_start(lesson, tmp_path, monkeypatch):
@@ -527,7 +533,7 @@ def test_what_a_killed_run_left_is_cleared_at_the_next_start(lesson, tmp_path, m
     assert [path.name for path in (tmp_path / "runtime").iterdir()] == [f"kernel-rag_lib-{first.pid}.json"]
     (tmp_path / "runtime" / "kernel-of-another.json").touch()
     assert lesson("02") == 0
-    assert sorted(path.name for path in lesson.out.iterdir()) == ["02_second.ipynb", "index.html"]
+    assert left(lesson.out) == ["02_second.ipynb", "index.html"]
     assert [path.name for path in (tmp_path / "runtime").iterdir()] == ["kernel-of-another.json"]
 
 

@@ -13,7 +13,7 @@ from rag_lib.paths import home, notebooks
 
 EPILOG = """examples:
   python -m rag_lib.run                                      all numbered notebooks, offline, into runs/offline
-  python -m rag_lib.run 03_search -p query_text "a toaster in this style"
+  python -m rag_lib.run 04_search -p query_text "a toaster in this style"
   python -m rag_lib.run --edition tutorial -p milvus_uri http://localhost:19530
   python -m rag_lib.run --list                               the notebooks and their parameters
   python -m rag_lib.run --inplace                            refresh the outputs of the committed notebooks
@@ -64,7 +64,7 @@ def find_notebooks(folder: Path) -> list[Path]:
 
 
 def choose(family: Sequence[Path], names: Sequence[str]) -> list[Path]:
-    """Those that are meant by "03_search", "03", "03_search.ipynb" or a path, in the lesson's order; all if none."""
+    """Those that are meant by "04_search", "04", "04_search.ipynb" or a path, in the lesson's order; all if none."""
     chosen = set()
     for name in names:
         stem = Path(name).name.removesuffix(".ipynb")
@@ -77,7 +77,8 @@ def choose(family: Sequence[Path], names: Sequence[str]) -> list[Path]:
 
 
 def run(chosen: Sequence[Path], *, family: Sequence[Path], edition: str, overrides: dict[str, str], out: Path) -> Path:
-    """Execute `chosen` with the edition's parameters, each into `out`, and write `out`/index.html, whose path returns.
+    """Execute `chosen` with the edition's parameters, each into `out`, where a page to read is made of it, too, and
+    write `out`/index.html, whose path returns.
 
     All names and values are checked before anything is touched. Outputs of an earlier run of the same notebooks are
     replaced, which is said; nobody else's are. A notebook that declares `out` gets the folder's path (relative to
@@ -87,6 +88,7 @@ def run(chosen: Sequence[Path], *, family: Sequence[Path], edition: str, overrid
     from rag_lib.rerank.permutation import clean
     from rag_lib.run.execution import execute  # papermill takes a second to import; --help should not
     from rag_lib.run.folder import clear, hold
+    from rag_lib.run.lesson_page import write_lesson_page
     from rag_lib.run.parameters import load_edition, plan, read_parameters
     from rag_lib.run.result_page import load_hero, write_page
 
@@ -104,7 +106,13 @@ def run(chosen: Sequence[Path], *, family: Sequence[Path], edition: str, overrid
         earlier = clear(out, chosen, shown=_short(out), hero=bool(showing))
         replaced = f", replacing an earlier run's {', '.join(earlier)}" if earlier else ""
         print(f"The {edition} edition, into {_short(out)}{replaced}")
-        done = _each(chosen, lambda path, bar: execute(path, out / path.name, plans[path], cwd=home(), bar=bar))
+
+        def work(path: Path, bar: bool) -> float:
+            seconds = execute(path, out / path.name, plans[path], cwd=home(), bar=bar)
+            write_lesson_page(out / path.name)
+            return seconds
+
+        done = _each(chosen, work)
         hero = load_hero(out / "hero") if showing else None
         page = write_page(out, done, edition=edition, hero=hero)
     if hero:  # one line each, and nothing that a terminal obeys
@@ -192,7 +200,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("notebooks", nargs="*", metavar="notebook", help="e.g. 03_search or 03 (default: all)")
+    parser.add_argument("notebooks", nargs="*", metavar="notebook", help="e.g. 04_search or 04 (default: all)")
     parser.add_argument("--edition", default="offline", help="parameters from notebooks/editions/ (default: offline)")
     parser.add_argument("--out", type=Path, help="folder for the results (default: runs/<edition>)")
     parser.add_argument(

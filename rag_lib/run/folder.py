@@ -17,7 +17,7 @@ from rag_lib.errors import RagError
 
 LOCK = ".run.lock"
 HERO_FILES = ("result.json", "query.jpg", "panorama.jpg", "winner.jpg")
-TITLE = "<title>Multimodal RAG with Milvus</title>"  # of the page that a run leaves
+OURS = ('content="rag_lib.run"', "<title>Multimodal RAG with Milvus</title>")  # of pages
 
 
 @contextmanager
@@ -50,7 +50,9 @@ def clear(out: Path, chosen: Sequence[Path], *, shown: str, hero: bool) -> list[
     Returns the names of the notebooks that were there. Raises RagError, before anything is removed, for a notebook or
     a page there that no run has left.
     """
-    there = [out / name for name in (*(path.name for path in chosen), "index.html") if (out / name).exists()]
+    pages = (path.with_suffix(".html").name for path in chosen)
+    names = (*(path.name for path in chosen), *pages, "index.html")
+    there = [out / name for name in names if (out / name).exists()]
     if foreign := [path.name for path in there if not _is_result(path)]:
         raise RagError(f"{shown} holds a {foreign[0]} that no run has left there: name another folder with --out.")
     failed = [out / f"{path.stem}.failed.ipynb" for path in chosen]
@@ -63,7 +65,7 @@ def clear(out: Path, chosen: Sequence[Path], *, shown: str, hero: bool) -> list[
 def _is_result(path: Path) -> bool:
     text = path.read_text(encoding="utf-8", errors="replace")
     if path.suffix == ".html":
-        return TITLE in text
+        return any(mark in text for mark in OURS)
     try:
         return "papermill" in json.loads(text)["metadata"]
     except (ValueError, KeyError, TypeError):

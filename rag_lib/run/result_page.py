@@ -1,6 +1,6 @@
 """The page that a run leaves: the hero query, the winner and why, the panorama, and the executed notebooks.
 
-`save_hero` is how notebook 04 leaves its result in <folder>/hero/: result.json, panorama.jpg, winner.jpg and, if the
+`save_hero` is how notebook 05 leaves its result in <folder>/hero/: result.json, panorama.jpg, winner.jpg and, if the
 query had a picture, query.jpg. `write_page` makes <folder>/index.html of it and of the template page.html; it links
 those and the notebooks.
 """
@@ -51,7 +51,7 @@ def save_hero(out: str | Path, query: Query, panorama: Image.Image, ranking: Ran
 
 
 def load_hero(folder: Path) -> dict[str, Any] | None:
-    """What notebook 04 left in `folder`: result.json as a dict, or None if there is none.
+    """What notebook 05 left in `folder`: result.json as a dict, or None if there is none.
 
     Raises RagError if the file or one of its pictures is not what this page needs.
     """
