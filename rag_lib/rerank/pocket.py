@@ -116,7 +116,8 @@ def _write(hits: Sequence[Hit], read: Mapping[str, Evidence], describe: Sequence
         said = [f"{'each show' if many else 'shows'} {good}" if good else ""]
         said += [f"{'fall' if many else 'falls'} short: {bad}" if bad else ""]
         if said := ", but ".join(filter(None, said)):
-            sentences.append(f"{' and '.join(names)} {said}.")
+            *ahead, last = names
+            sentences.append(f"{', '.join(ahead)}{' and ' if ahead else ''}{last} {said}.")
     return " ".join([*sentences, *_compare_prices(hits, read)] if "price" in describe else sentences)
 
 
