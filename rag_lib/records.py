@@ -140,3 +140,18 @@ class Ranking:
     @property
     def best(self) -> Hit:
         return self.hits[0]
+
+
+@dataclass(frozen=True)
+class WrittenAnswer:
+    """An answer to the user's question, in a few sentences that cite hits by number, checked against the catalog.
+
+    `text`: what failed the check stands in it, with a mark in brackets behind it. `citations`: the `Hit.rank` of the
+    hits that it cites, in the order of their first mention. `faults`: a sentence for each mark. `usage`: as of a
+    Ranking.
+    """
+
+    text: str
+    citations: tuple[int, ...] = ()
+    faults: tuple[str, ...] = ()
+    usage: Mapping[str, float] = field(default_factory=dict)

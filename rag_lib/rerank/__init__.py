@@ -1,19 +1,21 @@
-"""Rerank the hits of a search and explain the best.
+"""Rerank the hits of a search, explain the best, and answer the user in words.
 
-In: a query and its hits. Out: a Ranking, which is a permutation of the hits with a reason and evidence.
+In: a query and its hits. Out: a Ranking, which is a permutation of the hits with a reason and evidence; of that, by
+`write_answer`, a WrittenAnswer that cites them.
 `identity` keeps the search's order, `pocket` works offline, `titles:` and a text reranker's name reads the titles, any
 other name is a model behind an OpenAI-compatible endpoint, which looks at the pictures.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rag_lib.errors import RagError, did_you_mean
 from rag_lib.records import as_text
 from rag_lib.rerank.base import Cost, Reranker, cost
+from rag_lib.rerank.writing import write_answer
 
-__all__ = ["Cost", "Reranker", "cost", "load_reranker", "reads_titles"]
+__all__ = ["Cost", "Reranker", "cost", "load_reranker", "reads_titles", "write_answer"]
 
 _OWN = ("pocket", "identity")
 _TITLES = "titles:"  # before a text reranker's name
@@ -36,6 +38,7 @@ def load_reranker(
     effort: str | None = None,
     detail: str | None = None,
     extra: Mapping[str, Any] | None = None,
+    describe: Sequence[str] = (),
 ) -> Reranker:
     """The reranker of that name.
 
@@ -51,6 +54,7 @@ def load_reranker(
     are ranked, see `listwise.ListwiseReranker`; `cost(reranker, n)` tells what that takes. `cache`: keep good replies
     under data/replies/, and do not ask again for what is there. `parallel`, `max_tokens`, `effort`, `detail`, `extra`:
     how many questions at a time, and how a model is asked, a reasoning model above all, see `openai.OpenAIReranker`.
+    `describe`: names of metadata that are quoted to the model beside the pictures, such as ("title", "price").
     Raises RagError for an unknown name, wrong options, and for a model whose key is missing while none of its replies
     is kept.
     """
@@ -87,6 +91,7 @@ def load_reranker(
         extra=extra,
         parallel=parallel,
         replies=Replies.of_model(name) if cache else None,
+        describe=describe,
     )
     return ListwiseReranker(model, window=window, step=step, shuffles=shuffles, seed=seed, on_failure=on_failure)
 

@@ -1,15 +1,19 @@
 """Read the body of a chat completion, which is untrusted.
 
 In: the body as it came, and the labels of the candidates that were shown. Out: an Answer of plain, clean parts, or
-NoAnswer with what was there instead. Pure.
+the Written text, or NoAnswer with what was there instead. Pure.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from rag_lib.records import Evidence
-from rag_lib.rerank.permutation import Reply, clean, number, parse_text, repair
+from rag_lib.rerank.permutation import Reply, clean, drop_thoughts, number, parse_text, repair
+
+MAX_CHARS = 4000  # of a written answer, asked for in two to five sentences
+_MID_THOUGHT = "was cut off in the midst of its thoughts, so raise max_tokens or lower effort"
 
 
 class NoAnswer(Exception):
@@ -41,19 +45,28 @@ class Answer(NamedTuple):
     whole: bool
 
 
+class Written(NamedTuple):
+    """`text`: lines of plain, clean text, at least one. `tokens`: as in Answer. `whole`: False if it was cut off."""
+
+    text: str
+    tokens: Mapping[str, int]
+    whole: bool
+
+
+class _Message(NamedTuple):
+    """What a choice holds. `thought`: whether the model did so at all; `called`: whether it called a tool."""
+
+    content: object
+    finish: object
+    thought: bool
+    called: bool
+
+
 def read_answer(body: str, labels: Sequence[int]) -> Answer:
     """The answer in `body`, repaired to a permutation. Raises NoAnswer."""
-    try:
-        decoded = json.loads(body)
-    except (ValueError, RecursionError):
-        raise NotJSON("answered with something that is not JSON, such as a web page") from None
-    decoded = decoded if isinstance(decoded, dict) else {}
-    tokens = _count_tokens(decoded)
-    try:
-        reply, whole = _read_reply(decoded, tokens, labels)
-    except NoAnswer as exc:
-        exc.tokens = tokens
-        raise
+    decoded, tokens = _decode(body)
+    with _counted(tokens):
+        reply, whole = _read_reply(_open(decoded, tokens), labels)
     places = {label: place for place, label in enumerate(labels, 1)}
     numbers = [value if (found := number(value)) is None else places.get(found, 0) for value in reply.numbers]
     order, repairs = repair(numbers, len(labels))
@@ -62,7 +75,41 @@ def read_answer(body: str, labels: Sequence[int]) -> Answer:
     return Answer(order, reply.reason, _read_evidence(reply, labels), repairs, tokens, whole)
 
 
-def _read_reply(body: Mapping[str, Any], tokens: Mapping[str, int], labels: Sequence[int]) -> tuple[Reply, bool]:
+def read_text(body: str) -> Written:
+    """The text in `body`, without the model's thoughts, its first 4,000 characters. Raises NoAnswer."""
+    decoded, tokens = _decode(body)
+    with _counted(tokens):
+        message = _open(decoded, tokens)
+        said, thinking = drop_thoughts(message.content) if isinstance(message.content, str) else ("", False)
+        said = said.strip()
+        text = "\n".join(line for each in said[:MAX_CHARS].splitlines() if (line := clean(each, MAX_CHARS)))
+        cut = message.finish == "length" or len(said) > MAX_CHARS
+        if thinking or (cut and message.thought and not text):
+            raise NoAnswer(_MID_THOUGHT)
+        if not text:
+            raise NoAnswer("called a tool instead of answering" if message.called else "gave an empty answer")
+    return Written(f"{text} … (cut off)" if cut else text, tokens, not cut)
+
+
+def _decode(body: str) -> tuple[dict[str, Any], dict[str, int]]:
+    try:
+        decoded = json.loads(body)
+    except (ValueError, RecursionError):
+        raise NotJSON("answered with something that is not JSON, such as a web page") from None
+    decoded = decoded if isinstance(decoded, dict) else {}
+    return decoded, _count_tokens(decoded)
+
+
+@contextmanager
+def _counted(tokens: Mapping[str, int]) -> Iterator[None]:
+    try:
+        yield
+    except NoAnswer as exc:
+        exc.tokens = tokens
+        raise
+
+
+def _open(body: Mapping[str, Any], tokens: Mapping[str, int]) -> _Message:
     if error := body.get("error") or body.get("detail"):
         raise NoAnswer("answered with an error", error)
     choices = body.get("choices")
@@ -76,11 +123,15 @@ def _read_reply(body: Mapping[str, Any], tokens: Mapping[str, int], labels: Sequ
     content = message.get("content")
     if isinstance(content, list):  # some servers answer in parts
         content = " ".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    reply = parse_text(content, len(labels), labels)
     # Some servers split the thoughts off, some count them only.
     thought = message.get("reasoning_content") or message.get("reasoning") or tokens.get("reasoning_tokens")
-    if reply.thinking or (finish == "length" and thought and not (reply.numbers or reply.reason)):
-        raise NoAnswer("was cut off in the midst of its thoughts, so raise max_tokens or lower effort")
+    return _Message(content, finish, bool(thought), bool(message.get("tool_calls") or message.get("function_call")))
+
+
+def _read_reply(message: _Message, labels: Sequence[int]) -> tuple[Reply, bool]:
+    reply, finish = parse_text(message.content, len(labels), labels), message.finish
+    if reply.thinking or (finish == "length" and message.thought and not (reply.numbers or reply.reason)):
+        raise NoAnswer(_MID_THOUGHT)
     if finish == "length":
         # The ranking comes first, so that it is often whole even if the rest was cut off.
         if not reply.numbers:
@@ -90,7 +141,7 @@ def _read_reply(body: Mapping[str, Any], tokens: Mapping[str, int], labels: Sequ
         return reply._replace(reason=f"{reply.reason} … (cut off)"), False
     if reply.numbers:
         return reply, True
-    if message.get("tool_calls") or message.get("function_call"):
+    if message.called:
         raise NoAnswer("called a tool instead of answering")
     if not reply.reason:
         raise NoAnswer("gave an empty answer")

@@ -1,6 +1,7 @@
 """What every reranker is: a query and hits go in, a Ranking comes out."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from rag_lib.errors import RagError
@@ -11,7 +12,8 @@ class Reranker(Protocol):
     """`name`: as given to `load_reranker`.
 
     One that costs money also has `cost(n)`, see `cost`; one that can be asked about several orders at the same time
-    has `rank_each(query, orders, done)`, see `OpenAIReranker`.
+    has `rank_each(query, orders, done)`, and one that can write about the hits `draft(query, hits, describe)`, see
+    `OpenAIReranker`.
     """
 
     name: str
@@ -22,6 +24,14 @@ class Reranker(Protocol):
         The reason calls a candidate by its `Hit.rank`, its number in the search, in whatever order `hits` come.
         """
         ...
+
+
+class Draft(NamedTuple):
+    """A written answer before it is checked. `whole`: False if it was cut off; `usage`: as of a Ranking."""
+
+    text: str
+    whole: bool
+    usage: Mapping[str, float]
 
 
 class Cost(NamedTuple):
@@ -40,6 +50,17 @@ class Cost(NamedTuple):
 def cost(reranker: Reranker, n: int) -> Cost:
     """What `reranker` will at most cost for `n` hits, known before the first call; nothing for one that runs here."""
     return reranker.cost(n) if hasattr(reranker, "cost") else Cost()
+
+
+def image_tokens(width: int, height: int) -> int:
+    """About how many tokens a picture of `width` x `height` pixels takes, by OpenAI's rule for GPT-4o at high detail.
+
+    It is shrunk to fit 2048 x 2048, then until its short edge is 768; each square of 512 that it touches takes 170
+    tokens, the picture 85 more (OpenAI's guide "Images and vision"). Other models count otherwise.
+    """
+    shrink = min(1, 2048 / max(width, height))
+    shrink *= min(1, 768 / (min(width, height) * shrink))
+    return 85 + 170 * math.ceil(round(width * shrink) / 512) * math.ceil(round(height * shrink) / 512)
 
 
 def check_hits(hits: Sequence[Hit], limit: int | None = None) -> tuple[Hit, ...]:

@@ -21,6 +21,7 @@ from rag_lib.panorama import MAX_IMAGES
 from rag_lib.records import Hit, Query, Ranking
 from rag_lib.rerank.base import Cost, Reranker, check_hits, check_whole, cost
 from rag_lib.rerank.consensus import consensus, distance
+from rag_lib.rerank.describe import check_fields
 from rag_lib.rerank.faults import ModelError
 
 MAX_HITS = 100
@@ -70,6 +71,7 @@ class ListwiseReranker:
         """Up to 100 hits. Of several calls the cost is told before the first, progress while they last."""
         started = time.perf_counter()
         hits = check_hits(hits, MAX_HITS)
+        check_fields(getattr(self.inner, "describe", ()), hits)  # here, because a window may lack what others have
         windows, price = self.windows(len(hits)), self.cost(len(hits))
         if price.calls > 1:
             tqdm.write(f"{self.name} reranks {len(hits)} hits: {price}, if none of its replies is kept.")

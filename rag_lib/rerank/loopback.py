@@ -19,6 +19,7 @@ from PIL import Image
 from rag_lib.panorama import layout
 from rag_lib.records import Hit, Item, Query
 from rag_lib.rerank.base import Reranker
+from rag_lib.rerank.prompt import WRITE
 
 
 class Seen(NamedTuple):
@@ -36,10 +37,12 @@ def read_request(request: Mapping[str, Any]) -> Seen:
     """
     text, image = request["messages"][0]["content"]
     instruction = re.search(r"^The user's instruction: (.*)$", text["text"], re.MULTILINE)
-    labels = re.search(r"number in its corner: ([\d, ]+)\.", text["text"])[1].split(", ")
+    # Both stand before what the user and the shop say, so that nobody else's words are taken for them.
+    labels, pictured = re.search(r"number in its corner: ([\d, ]+)\.( The query picture)?", text["text"]).groups()
+    labels = labels.split(", ")
     data = base64.b64decode(image["image_url"]["url"].split(",")[1], validate=True)
     panorama = Image.open(io.BytesIO(data)).convert("RGB")
-    places = layout(len(labels), query="blue border" in text["text"])
+    places = layout(len(labels), query=bool(pictured))
     if panorama.size != places.size:
         raise ValueError(f"the picture is {panorama.size}, a panorama of {len(labels)} candidates {places.size}")
     return Seen(
@@ -49,22 +52,35 @@ def read_request(request: Mapping[str, Any]) -> Seen:
     )
 
 
+def read_data(request: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+    """What a request quotes of the shop, see `describe`: label -> field -> value, {} if nothing."""
+    text = request["messages"][0]["content"][0]["text"]
+    block = re.search(r"^<data>\n(.*?)\n</data>$", text, re.MULTILINE | re.DOTALL)
+    rows = [row.split(": ", 1) for row in block[1].split("\n")] if block else []
+    return {int(label): json.loads(values) for label, values in rows}
+
+
 class Eye:
-    """Answers a request by looking at it: `reranker` ranks the tiles by what it reads and by `encoder`'s cosines."""
+    """Answers a request by looking at it: `reranker` ranks the tiles by what it reads and by `encoder`'s cosines, or
+    writes about them if that is asked. Of the shop's data it knows what the request quotes.
+    """
 
     def __init__(self, reranker: Reranker, encoder: Any):
         self.reranker, self.encoder = reranker, encoder
 
     def __call__(self, request: Mapping[str, Any]) -> str:
-        """The text of the answer, in the form of `prompt.Schema`."""
+        """The text of the answer: a written one, else in the form of `prompt.Schema`."""
         text, picture, tiles = read_request(request)
+        data = read_data(request)
         query = Query(picture, text)
         vectors = self.encoder.encode_images(list(tiles.values()), progress=False).vectors
         cosines = vectors @ self.encoder.encode_query(picture, text)
-        hits = [
-            Hit(label, float(cosine), Item(str(label), tile))
-            for (label, tile), cosine in zip(tiles.items(), cosines, strict=True)
-        ]
+        hits = []
+        for (label, tile), cosine in zip(tiles.items(), cosines, strict=True):
+            values = data.get(label, {})
+            hits.append(Hit(label, float(cosine), Item(str(label), tile, values.get("title", ""), values)))
+        if request["messages"][0]["content"][0]["text"].startswith(WRITE):
+            return self.reranker.draft(query, hits, tuple({name: None for each in data.values() for name in each})).text
         ranking = self.reranker.rank(query, hits)
         evidence = [
             {"number": int(label), "keeps": each.keeps, "changes": each.changes, "violates": each.violates}

@@ -9,22 +9,23 @@ import asyncio
 import base64
 import io
 import json
-import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import as_completed
+from functools import partial
 from typing import Any
 
 from rag_lib.errors import RagError
 from rag_lib.panorama import MAX_IMAGES, layout, panorama
 from rag_lib.records import Evidence, Hit, Query, Ranking
 from rag_lib.rerank import faults
-from rag_lib.rerank.answer import Answer, NoAnswer, NotJSON, read_answer
-from rag_lib.rerank.base import Cost, check_hits, check_whole
+from rag_lib.rerank.answer import NoAnswer, NotJSON, read_answer, read_text
+from rag_lib.rerank.base import Cost, Draft, check_hits, check_whole, image_tokens
+from rag_lib.rerank.describe import check_fields, quote_data
 from rag_lib.rerank.endpoint import OFFLINE, find_endpoint
 from rag_lib.rerank.labels import LABELS, rename
-from rag_lib.rerank.prompt import Schema, build_prompt
+from rag_lib.rerank.prompt import Schema, build_draft_prompt, build_prompt
 from rag_lib.rerank.replies import Replies
 from rag_lib.rerank.secrets import conceal
 from rag_lib.rerank.sending import Sender, count_request
@@ -42,7 +43,8 @@ class OpenAIReranker:
     `max_tokens`: of the answer, thoughts included, None for the server's own bound; `effort`: how much a reasoning
     model thinks, such as "low"; `detail`: at which the picture is looked at, "low", "high" or "auto"; `extra`: further
     fields of the request; None leaves each of them to the server. `parallel`: questions at a time, at most.
-    `replies`: where good replies are kept; what is there is not asked again. None: nowhere.
+    `replies`: where good replies are kept; what is there is not asked again. None: nowhere. `describe`: names of
+    metadata that a ranking's prompt quotes, see `describe.check_fields`.
     The key comes from the environment and nowhere else. Raises RagError if it is missing where one is needed; with
     kept replies, only when the model must be asked.
     """
@@ -60,6 +62,7 @@ class OpenAIReranker:
         extra: Mapping[str, Any] | None = None,
         parallel: int = 8,
         replies: Replies | None = None,
+        describe: Sequence[str] = (),
     ):
         if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < float("inf"):
             raise RagError(f"timeout is {timeout!r}; it must be a number of seconds above 0, such as 60.")
@@ -79,7 +82,7 @@ class OpenAIReranker:
         self.timeout, self.max_retries, self.parallel = timeout, max_retries, parallel
         self.max_tokens, self.effort, self.detail = max_tokens, effort or None, detail or None
         self.extra = dict(extra) if extra else None
-        self.replies = replies
+        self.replies, self.describe = replies, describe
         if not replies:
             self.endpoint.client(model, self.endpoint.key(model), on_request=count_request)
 
@@ -88,7 +91,18 @@ class OpenAIReranker:
 
         Reason and evidence call a candidate by its `Hit.rank`, its number in the search.
         """
+        check_fields(self.describe, hits)
         return self.rank_each(query, [hits])[0]
+
+    def draft(self, query: Query, hits: Sequence[Hit], describe: Sequence[str] = ()) -> Draft:
+        """Have the model write, from the same picture, about results known by their `Hit.rank`; one more call.
+
+        `describe`: names of metadata that its prompt quotes. Raises as `rank` does.
+        """
+        started, hits = time.perf_counter(), check_hits(hits, MAX_IMAGES)
+        [(_, written, usage)] = self._ask_each([(partial(self.draft_request, query, hits, describe), read_text)])
+        usage["seconds"] = time.perf_counter() - started
+        return Draft(conceal(written.text, self.endpoint.secret), written.whole, dict(usage))
 
     def rank_each(
         self, query: Query, orders: Sequence[Sequence[Hit]], done: Callable[[], object] = bool
@@ -99,7 +113,7 @@ class OpenAIReranker:
         """
         started = time.perf_counter()
         rankings, secret = [], self.endpoint.secret
-        for hits, (_, answer, usage) in zip(orders, self._ask_each(query, orders, done), strict=True):
+        for hits, (_, answer, usage) in zip(orders, self._ask_orders(query, orders, done), strict=True):
             numbers = {label: hit.rank for label, hit in zip(LABELS, hits, strict=False)}
 
             def read(text: str, numbers: Mapping[int, int] = numbers) -> str:
@@ -115,7 +129,7 @@ class OpenAIReranker:
 
     def reply(self, query: Query, hits: Sequence[Hit]) -> str:
         """The raw body of the reply on which `rank` builds, to look at. A kept one costs nothing."""
-        return self._ask_each(query, [hits])[0][0]
+        return self._ask_orders(query, [hits])[0][0]
 
     def cost(self, n: int) -> Cost:
         """Of ranking `n` hits, at most 25."""
@@ -124,40 +138,65 @@ class OpenAIReranker:
     def request(self, query: Query, hits: Sequence[Hit]) -> dict[str, Any]:
         """What is sent: one message with the prompt and the panorama as a JPEG data URL, and the schema.
 
-        Candidates are known by their label in the panorama alone: no title, file name or id goes out, so that no
-        seller can talk to the model.
+        Candidates are known by their label in the panorama: no file name or id goes out, and, unless `describe` names
+        it, no title, so that no seller can talk to the model.
         """
-        picture = panorama(query.image, [hit.item.path for hit in hits], labels=LABELS[: len(hits)])
+        labels = LABELS[: len(hits)]
+        data = quote_data(hits, labels, self.describe)
+        prompt = build_prompt(query.text, len(hits), has_image=query.image is not None, data=data)
+        return self._request(query, hits, labels, prompt, Schema)
+
+    def draft_request(self, query: Query, hits: Sequence[Hit], describe: Sequence[str] = ()) -> dict[str, Any]:
+        """What is sent for a written answer: as `request`, with another prompt and without a schema.
+
+        Nothing is chosen any more, so a result may carry the number that the answer is to cite, its `Hit.rank`.
+        """
+        numbers = [hit.rank for hit in hits]
+        data = quote_data(hits, numbers, describe)
+        prompt = build_draft_prompt(query.text, numbers, has_image=query.image is not None, data=data)
+        return self._request(query, hits, numbers, prompt)
+
+    def _request(
+        self, query: Query, hits: Sequence[Hit], labels: Sequence[int], prompt: str, schema: type | None = None
+    ) -> dict[str, Any]:
         buffer = io.BytesIO()
-        picture.save(buffer, "JPEG", quality=90)
+        panorama(query.image, [hit.item.path for hit in hits], labels=labels).save(buffer, "JPEG", quality=90)
         url = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
-        prompt = build_prompt(query.text, len(hits), has_image=query.image is not None)
         image = {"url": url, **({"detail": self.detail} if self.detail else {})}
         parts = [{"type": "text", "text": prompt}, {"type": "image_url", "image_url": image}]
         request = {
             "model": self.model,
             "messages": [{"role": "user", "content": parts}],
-            "response_format": Schema,
+            "response_format": schema,
             "max_completion_tokens": self.max_tokens,
             "reasoning_effort": self.effort,
             "extra_body": self.extra,
         }
         return {name: value for name, value in request.items() if value is not None}
 
-    def _ask_each(
+    def _ask_orders(
         self, query: Query, orders: Sequence[Sequence[Hit]], done: Callable[[], object] = bool
-    ) -> list[tuple[str, Answer, Counter]]:
+    ) -> list[tuple[str, Any, Counter]]:
+        orders = [check_hits(hits, MAX_IMAGES) for hits in orders]
+        return self._ask_each(
+            [(partial(self.request, query, hits), partial(read_answer, labels=LABELS[: len(hits)])) for hits in orders],
+            done,
+        )
+
+    def _ask_each(
+        self, questions: Sequence[tuple[Callable[[], dict], Callable[[str], Any]]], done: Callable[[], object] = bool
+    ) -> list[tuple[str, Any, Counter]]:
+        """For each question, what makes its request and what reads the reply: the reply, what was read, the usage."""
         from anyio.from_thread import start_blocking_portal
 
-        orders = [check_hits(hits, MAX_IMAGES) for hits in orders]
-        usages = [Counter(attempts=0) for _ in orders]
+        usages = [Counter(attempts=0) for _ in questions]
         gate = asyncio.Semaphore(self.parallel)
         sender = Sender(self.endpoint, timeout=self.timeout, max_retries=self.max_retries)
         # A loop of its own in a thread of its own, because a notebook's is running already.
         with start_blocking_portal() as portal, portal.wrap_async_context_manager(sender):
             asked = [
-                portal.start_task_soon(self._ask, sender, gate, query, hits, usage)
-                for hits, usage in zip(orders, usages, strict=True)
+                portal.start_task_soon(self._ask, sender, gate, *question, usage)
+                for question, usage in zip(questions, usages, strict=True)
             ]
             try:
                 for each in as_completed(asked):
@@ -172,15 +211,16 @@ class OpenAIReranker:
         return [each.result() for each in asked]
 
     async def _ask(
-        self, sender: Sender, gate: asyncio.Semaphore, query: Query, hits: Sequence[Hit], usage: Counter
-    ) -> tuple[str, Answer, Counter]:
+        self, sender: Sender, gate: asyncio.Semaphore, make: Callable[[], dict], read: Callable, usage: Counter
+    ) -> tuple[str, Any, Counter]:
         """The reply, what it says, and `usage`, to which it adds: from the kept replies, else from the model."""
         async with gate:
-            request, labels = self.request(query, hits), LABELS[: len(hits)]
-            key = {**request, "response_format": Schema.model_json_schema(), "endpoint": self.endpoint.address}
+            request = make()
+            form = {"response_format": Schema.model_json_schema()} if "response_format" in request else {}
+            key = {**request, **form, "endpoint": self.endpoint.address}
             if self.replies is not None and (kept := self.replies.get(key)) is not None:
                 try:
-                    answer = read_answer(kept, labels)
+                    answer = read(kept)
                     if answer.whole:
                         usage["cached"] += 1
                         return kept, answer, usage
@@ -188,7 +228,7 @@ class OpenAIReranker:
                     pass
             text = await sender.send(request, usage)
             try:
-                answer = read_answer(text, labels)
+                answer = read(text)
             except NoAnswer as exc:
                 usage.update(exc.tokens)
                 raise self._unread(exc, usage) from None
@@ -204,14 +244,3 @@ class OpenAIReranker:
         check = f"Check {self.endpoint.settings}" if isinstance(exc, NotJSON) else "Try again, choose another model"
         text = f"{self.model} at {self.endpoint.place} {what}{stop} {check}, {OFFLINE}."
         return faults.ModelError(text, usage)
-
-
-def image_tokens(width: int, height: int) -> int:
-    """About how many tokens a picture of `width` x `height` pixels takes, by OpenAI's rule for GPT-4o at high detail.
-
-    It is shrunk to fit 2048 x 2048, then until its short edge is 768; each square of 512 that it touches takes 170
-    tokens, the picture 85 more (OpenAI's guide "Images and vision"). Other models count otherwise.
-    """
-    shrink = min(1, 2048 / max(width, height))
-    shrink *= min(1, 768 / (min(width, height) * shrink))
-    return 85 + 170 * math.ceil(round(width * shrink) / 512) * math.ceil(round(height * shrink) / 512)

@@ -96,7 +96,7 @@ def parse_text(reply: object, n: int, labels: Collection[int] = ()) -> Reply:
     follows "ranking" or "order", then the last. `numbers` is empty if nothing in the reply reads as a ranking of the
     candidates, or if it ends in mid-thought. `labels`: by which they are known; none for 1 to `n`.
     """
-    text, thinking = _drop_thoughts(reply) if isinstance(reply, str) else ("", False)
+    text, thinking = drop_thoughts(reply) if isinstance(reply, str) else ("", False)
     if thinking:
         return Reply([], clean(text), thinking=True)
     text, known = text[:_MAX_CHARS], set(labels or range(1, n + 1))
@@ -106,7 +106,7 @@ def parse_text(reply: object, n: int, labels: Collection[int] = ()) -> Reply:
     return max(found, key=lambda each: each[0])[1] if found else Reply([], clean(text))
 
 
-def _drop_thoughts(text: str) -> tuple[str, bool]:
+def drop_thoughts(text: str) -> tuple[str, bool]:
     """The text without the model's thoughts, and whether it ends within one."""
     if text.lstrip().startswith("{"):
         with suppress(ValueError, RecursionError):

@@ -15,7 +15,8 @@ from PIL import Image
 from rag_lib.images import ImageError, open_image
 from rag_lib.records import Evidence, Hit, Query, Ranking
 from rag_lib.rerank.attributes import Wish, agreement, compose, evidence, wishes
-from rag_lib.rerank.base import check_hits
+from rag_lib.rerank.base import Draft, check_hits
+from rag_lib.rerank.describe import quote
 from rag_lib.rerank.permutation import clean
 
 
@@ -87,6 +88,58 @@ class PocketReranker:
             evidence={hit.item.image_id: each for hit, each in zip(hits, found, strict=True)},
             usage={"seconds": time.perf_counter() - started, "attempts": 1},
         )
+
+    def draft(self, query: Query, hits: Sequence[Hit], describe: Sequence[str] = ()) -> Draft:
+        """Sentences about `hits`, best first, by their `Hit.rank`: what `rank` reads in their pictures, and, of what
+        the shop knows, the best's title and the prices, if `describe` names "title" and "price".
+        """
+        read = self.rank(query, hits)
+        return Draft(_write(hits, read.evidence, describe), True, read.usage)
+
+
+def _write(hits: Sequence[Hit], read: Mapping[str, Evidence], describe: Sequence[str]) -> str:
+    first, *others = hits
+    name = f"[{first.rank}] {quote(first.item.title) if 'title' in describe else ''}".strip()
+    found = read[first.item.image_id]
+    good = "; ".join((*found.changes, *found.keeps))
+    if found == Evidence():
+        sentences = [f"{name} is the nearest by its cosine: nothing that the query asks for could be read."]
+    else:
+        sentences = [f"{name} fits best: {good}." if good else f"{name} comes nearest, but does not fit."]
+    if found.violates:
+        sentences.append(f"[{first.rank}] falls short: {'; '.join(found.violates)}.")
+    alike: dict[Evidence, list[str]] = {}  # what reads the same is said once
+    for hit in others:
+        alike.setdefault(read[hit.item.image_id], []).append(f"[{hit.rank}]")
+    for each, names in alike.items():
+        good, bad, many = "; ".join((*each.changes, *each.keeps)), "; ".join(each.violates), len(names) > 1
+        said = [f"{'each show' if many else 'shows'} {good}" if good else ""]
+        said += [f"{'fall' if many else 'falls'} short: {bad}" if bad else ""]
+        if said := ", but ".join(filter(None, said)):
+            *ahead, last = names
+            sentences.append(f"{', '.join(ahead)}{' and ' if ahead else ''}{last} {said}.")
+    return " ".join([*sentences, *_compare_prices(hits, read)] if "price" in describe else sentences)
+
+
+def _compare_prices(hits: Sequence[Hit], read: Mapping[str, Evidence]) -> list[str]:
+    """A sentence on the price of the best, beside the cheapest of those that fit no less, else of all."""
+    priced = [hit for hit in hits if isinstance(hit.item.metadata.get("price"), int | float)]
+    if hits[0] not in priced:
+        return []
+
+    def price(hit: Hit) -> float:
+        return hit.item.metadata["price"]
+
+    def faults(hit: Hit) -> int:
+        return len(read[hit.item.image_id].violates)
+
+    first, said = hits[0], f"[{hits[0].rank}] costs {price(hits[0]):.2f}"
+    cheaper = [hit for hit in priced if price(hit) < price(first)]
+    if not cheaper:
+        return [f"{said} and is the cheapest of these." if len(priced) > 1 else f"{said}."]
+    best = min(cheaper, key=lambda hit: (faults(hit) > faults(first), price(hit)))
+    less = ", but it fits less" if faults(best) > faults(first) else ""
+    return [f"{said}; [{best.rank}] is cheaper, it costs {price(best):.2f}{less}."]
 
 
 def _open(path: Any) -> Image.Image | None:
