@@ -3,15 +3,13 @@
 In: records (Item, Hit, Query, Ranking, Catalog). Out: a `Picture`, at most 900 pixels wide.
 """
 
-import io
 import random
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from PIL import Image, ImageDraw
 
+from rag_lib.display.picture import Picture
 from rag_lib.errors import RagError
 from rag_lib.images import ImageError, open_image, thumbnail
 from rag_lib.panorama import BLUE, paste_fitted
@@ -23,36 +21,6 @@ GAP = 14
 LABEL = 150  # pixels: of the labels beside rows
 INK, SOFT, LINE, PAPER = (32, 33, 36), (112, 117, 122), (222, 225, 230), (255, 255, 255)
 GREEN, AMBER, RED = (22, 148, 72), (178, 110, 0), (200, 40, 40)
-
-
-class Picture:
-    """A PIL image (`.image`) that Jupyter shows as JPEG only; a bare PIL image would be kept as a large PNG.
-
-    `alt`: what it shows, for readers who do not see it. Notebooks keep it as the picture's text.
-    """
-
-    def __init__(self, image: Image.Image, *, alt: str = "", quality: int = 85):
-        self.image, self.quality = image, quality
-        self.alt = "".join(letter if letter.isprintable() else " " for letter in alt)  # titles are anyone's
-
-    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-        data = {"image/jpeg": b64encode(self._repr_jpeg_()).decode(), "text/plain": repr(self)}
-        return data, {"image/jpeg": {"alt": repr(self)}}
-
-    def _repr_jpeg_(self) -> bytes:
-        data = io.BytesIO()
-        self.image.save(data, "JPEG", quality=self.quality, optimize=True)
-        return data.getvalue()
-
-    def __repr__(self) -> str:
-        return self.alt or f"<picture, {self.image.width} x {self.image.height} pixels>"
-
-    def save(self, path: str | Path) -> Path:
-        """Write it as a JPEG or PNG, by the suffix; missing folders are made."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.image.save(path, quality=self.quality)
-        return path
 
 
 class _Cell(NamedTuple):
