@@ -1,9 +1,14 @@
 """What the README promises is there: its files, its make targets, and no figure left to be filled in."""
 
+import itertools
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+
+from rag_lib.run.command import choose, find_notebooks
+from rag_lib.run.parameters import load_edition, plan
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "rag_lib").rglob("*.md"))]
@@ -27,3 +32,24 @@ def test_make_targets_exist():
         "setup", "run", "test", "lab", "bench", "train", "nb", "lock", "clean",
     }  # fmt: skip
     assert {"run", "test", "lab", "train", "nb", "lock"} <= named <= targets
+
+
+def commands(page):
+    """The `python -m rag_lib.run` commands of a page, as lists of words."""
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    return [shlex.split(line)[3:] for line in re.findall(r"^\.venv/bin/python -m rag_lib\.run .*", text, re.MULTILINE)]
+
+
+@pytest.mark.parametrize("words", [words for page in PAGES for words in commands(page)], ids=" ".join)
+def test_the_parameters_of_its_commands_are_the_notebooks(words):
+    names = list(itertools.takewhile(lambda word: not word.startswith("-"), words))
+    overrides = dict(zip(words[len(names) + 1 :: 3], words[len(names) + 2 :: 3], strict=True))
+    if "--edition" in words:
+        overrides = {}
+    family = find_notebooks(ROOT / "notebooks")
+    values = load_edition(ROOT / "notebooks" / "editions", "offline")
+    assert plan(choose(family, names), edition=values, overrides=overrides, family=family)
+
+
+def test_the_front_page_is_short():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
