@@ -1,12 +1,13 @@
 """What notebooks and the app show: galleries, a query with its results, the winner with its reason, a map, charts.
 
-In: records (Item, Hit, Query, Ranking, Catalog) and, for the map, embeddings. Out: a `Picture`, which a notebook shows
-as the last expression of a cell: at most 900 pixels wide and as JPEG, so that notebooks with their outputs stay small.
-A report, a training's log or several rankings become a matplotlib figure.
+In: records (Item, Hit, Query, Ranking, Catalog) and, for the map and the diagram, embeddings. Out: a `Picture`, which a
+notebook shows as the last expression of a cell: at most 900 pixels wide and as JPEG, so that notebooks with their
+outputs stay small. A report, a training's log or several rankings become a matplotlib figure.
 """
 
 from rag_lib.display.answers import show_examples, show_failures
 from rag_lib.display.curves import learning_curves
+from rag_lib.display.diagram import embedding_diagram
 from rag_lib.display.measures import (
     difference_points,
     permutation_histograms,
@@ -24,6 +25,7 @@ __all__ = [
     "best",
     "catalog_sheet",
     "difference_points",
+    "embedding_diagram",
     "embedding_map",
     "gallery",
     "learning_curves",
