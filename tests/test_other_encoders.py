@@ -13,7 +13,7 @@ from rag_lib.run.parameters import plan
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = SimpleNamespace(**runpy.run_path(str(ROOT / "tests" / "encoders" / "tiny_models.py")))
-CHOSEN = [ROOT / "notebooks" / f"{name}.ipynb" for name in ("02_embed_and_index", "03_search", "04_rerank_and_explain")]
+CHOSEN = [ROOT / "notebooks" / f"{name}.ipynb" for name in ("02_embed", "03_store", "04_search", "05_rerank")]
 
 
 def printed(path):
@@ -33,11 +33,11 @@ def test_the_notebooks_run_with_a_clip_folder_on_a_folder_of_pictures(tmp_path, 
     )
     for notebook, parameters in plan(CHOSEN, edition=values, overrides={}).items():
         execute(notebook, tmp_path / "out" / notebook.name, parameters, cwd=ROOT)
-    texts = [printed(tmp_path / "out" / notebook.name) for notebook in CHOSEN]
-    assert "not a Visualized BGE model" in texts[0] and "16 dimensions, 5 rows, 0 files skipped" in texts[0]
-    assert "encoded 0, added 0, removed 0, rows 5" in texts[0]
-    assert "5 pictures to search in" in texts[1] and "repairs: none" in texts[2]
+    embed, store, search, rerank = (printed(tmp_path / "out" / notebook.name) for notebook in CHOSEN)
+    assert "not a Visualized BGE model" in embed
+    assert "16 dimensions, 5 rows, 0 files skipped" in store and "encoded 0, added 0, removed 0, rows 5" in store
+    assert "5 pictures to search in" in search and "repairs: none" in rerank
     ranking = json.loads((tmp_path / "out" / "hero" / "result.json").read_text())["ranking"]
     assert [row["rank"] for row in ranking] == [1, 2, 3, 4, 5]
     assert {row["title"] for row in ranking} == set("01234") and ranking[0]["score"] >= ranking[4]["score"]
-    assert all(f" {row['rank']}  {row['score']:.2f}  {row['title']}\n" in texts[1] for row in ranking)
+    assert all(f" {row['rank']}  {row['score']:.2f}  {row['title']}\n" in search for row in ranking)
