@@ -101,24 +101,30 @@ def _write(hits: Sequence[Hit], read: Mapping[str, Evidence], describe: Sequence
     first, *others = hits
     name = f"[{first.rank}] {quote(first.item.title) if 'title' in describe else ''}".strip()
     found = read[first.item.image_id]
-    good = "; ".join((*found.changes, *found.keeps))
+    good = _good(found)
     if found == Evidence():
         sentences = [f"{name} is the nearest by its cosine: nothing that the query asks for could be read."]
     else:
-        sentences = [f"{name} fits best: {good}." if good else f"{name} comes nearest, but does not fit."]
+        sentences = [f"{name} fits best: it {good}." if good else f"{name} comes nearest, but does not fit."]
     if found.violates:
         sentences.append(f"[{first.rank}] falls short: {'; '.join(found.violates)}.")
     alike: dict[Evidence, list[str]] = {}  # what reads the same is said once
     for hit in others:
         alike.setdefault(read[hit.item.image_id], []).append(f"[{hit.rank}]")
     for each, names in alike.items():
-        good, bad, many = "; ".join((*each.changes, *each.keeps)), "; ".join(each.violates), len(names) > 1
-        said = [f"{'each show' if many else 'shows'} {good}" if good else ""]
-        said += [f"{'fall' if many else 'falls'} short: {bad}" if bad else ""]
+        bad, many = "; ".join(each.violates), len(names) > 1
+        said = [_good(each, many=many), f"{'fall' if many else 'falls'} short: {bad}" if bad else ""]
         if said := ", but ".join(filter(None, said)):
             *ahead, last = names
             sentences.append(f"{', '.join(ahead)}{' and ' if ahead else ''}{last} {said}.")
     return " ".join([*sentences, *_compare_prices(hits, read)] if "price" in describe else sentences)
+
+
+def _good(found: Evidence, *, many: bool = False) -> str:
+    """ "keeps the leopard theme of your picture and shows a phone case, as asked"; "" if there is nothing to say."""
+    end = "" if many else "s"
+    parts = [(f"keep{end}", found.keeps), (f"show{end}", found.changes)]
+    return " and ".join(f"{verb} {'; '.join(phrases)}" for verb, phrases in parts if phrases)
 
 
 def _compare_prices(hits: Sequence[Hit], read: Mapping[str, Evidence]) -> list[str]:
