@@ -218,7 +218,9 @@ def test_the_pocket_says_what_it_reads(pocket, drawn):
     ranking = pocket[0].rank(query, hits)
     answer = write_answer(pocket[0], query, ranking, describe=("title", "price"))
     assert answer.faults == () and answer.citations[0] == ranking.best.rank and set(answer.citations) == {1, 2, 3, 4, 5}
-    assert answer.text.startswith(f'[{ranking.best.rank}] "Leopard Phone Case" fits best: it keeps the leopard theme of your picture')
+    assert answer.text.startswith(
+        f'[{ranking.best.rank}] "Leopard Phone Case" fits best: it keeps the leopard theme of your picture'
+    )
     assert "[2] keeps the leopard theme of your picture and shows a phone case, as asked." in answer.text
     assert (
         "[4] keeps the leopard theme of your picture, but falls short: a toaster, asked for a phone case."
