@@ -94,9 +94,10 @@ class ConvStem(nn.Module):
     (n, 3, S, S) -> (n, (S/16)^2, width).
     """
 
-    def __init__(self, width: int, channels: tuple[int, ...] = (48, 96, 192)):
+    def __init__(self, width: int):
         super().__init__()
         layers: list[nn.Module] = []
+        channels = (width // 4, width // 2, width)
         for given, made in zip((3, *channels[:-1]), channels, strict=True):
             layers += [nn.Conv2d(given, made, 3, stride=2, padding=1), ChannelNorm(made), nn.GELU()]
         self.layers = nn.Sequential(*layers, nn.Conv2d(channels[-1], width, 2, stride=2))
