@@ -44,10 +44,11 @@ WORDS = Source(
 # A leopard's print is no color of its own: it has those of its fur.
 LABELS = DRAWN_LABELS | {"color": COLORS}
 DIMENSIONS = 256  # of the words' vectors
-# Chosen on 137 photographs and 740 rendered pictures with names; see the model card.
+# Chosen on 137 photographs and 740 rendered pictures with names.
 TEMPERATURE, SOFTNESS = 0.1, 2.0
 COMMON = 1e-3  # the frequency at which a word counts by half
 DESCRIBED = 1.0  # how much of a class is its description, beside its names
+# Chosen while the figures of the model card were looked at, which says what that means for them.
 SHARES = {"thing": 0.7, "category": 0.12, "theme": 0.1, "color": 0.08}  # of the squared length
 STRENGTH = {"category": 0.1, "theme": 0.03, "color": 0.3}  # C of the logistic regressions, cross-validated
 PRODUCTS, QUERY_PICTURES, SEED = 1200, 480, 77
