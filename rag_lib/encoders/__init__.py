@@ -10,14 +10,14 @@ from rag_lib.paths import resolve
 
 __all__ = ["ENCODERS", "Encoder", "load_encoder", "mix_query"]
 
-ENCODERS = ("pocket", "visualized-bge-base-en-v1.5", "visualized-bge-m3")
+ENCODERS = ("pocket", "photo", "visualized-bge-base-en-v1.5", "visualized-bge-m3")
 
 
 def load_encoder(name: str, weights: str | Path | None = None, device: str = "auto", dtype: str = "auto") -> Encoder:
     """Load an encoder by name: a built-in one, a hub id "org/model", or a folder that holds a model.
 
     `name`: of the last two, what sentence-transformers loads as multimodal, and BGE-VL. Code in a model's repository
-    is never run. `weights`: a checkpoint or the folder that holds it; None: the pocket's own, or from the hub.
+    is never run. `weights`: a checkpoint or the folder that holds it; None: the package's own, or from the hub.
     `device`: "auto", "cpu", "cuda" or "mps". `dtype`: "float32", "bfloat16", "float16" (for GPUs without bfloat16), or
     "auto": bfloat16 for the official models where the machine has it, for others on CUDA only, else float32.
     Raises RagError for an unknown name, weights that are missing or do not fit, a model that takes no pictures, and a
@@ -40,6 +40,10 @@ def load_encoder(name: str, weights: str | Path | None = None, device: str = "au
         from rag_lib.encoders.pocket.loading import POCKET_FOLDER, load_pocket
 
         return load_pocket(resolve(weights) if weights else POCKET_FOLDER, device=device, dtype=dtype)
+    if name == "photo":
+        from rag_lib.encoders.photo.loading import PHOTO_FOLDER, load_photo
+
+        return load_photo(resolve(weights) if weights else PHOTO_FOLDER, device=device, dtype=dtype)
     if name in loading.CHECKPOINTS:
         return loading.load_official(name, weights, device=device, dtype=dtype)
     from rag_lib.encoders.others import bge_vl, sentence

@@ -1,6 +1,7 @@
 """Measure an encoder: `python -m rag_lib.evaluation --encoder pocket --out metrics.json`.
 
-The drawn benchmark needs nothing; CIRR, FashionIQ and CIRCO (`--benchmark`) need their data (`--data`).
+The drawn benchmark needs nothing; CIRR, FashionIQ and CIRCO (`--benchmark`) need their data (`--data`), and `captions`
+a folder of your own pictures.
 """
 
 import argparse
@@ -23,7 +24,7 @@ def main(words: list[str] | None = None) -> int:
     parser = Parser(prog="python -m rag_lib.evaluation", description=__doc__.split("\n\n")[0])
     parser.add_argument("--encoder", default="pocket", help="an encoder's name (pocket)")
     parser.add_argument("--weights", help="its weights, if not the ones that belong to the name")
-    parser.add_argument("--benchmark", default="drawn", help="drawn (default), cirr, fashioniq or circo")
+    parser.add_argument("--benchmark", default="drawn", help="drawn (default), captions, cirr, fashioniq or circo")
     parser.add_argument("--split", help="drawn: test (default), or validation for choosing; the others: val (default)")
     parser.add_argument("--out", help="a JSON file for all figures")
     drawn = parser.add_argument_group("the drawn benchmark")
@@ -31,15 +32,18 @@ def main(words: list[str] | None = None) -> int:
     drawn.add_argument("--reranker", help="a reranker's name: is its order better, and what it explains true?")
     drawn.add_argument("--sample", type=int, help="rerank only so many queries of each family and gallery")
     drawn.add_argument("--against", help="a folder that --runs filled for another model: compare with it")
+    parser.add_argument(
+        "--data", help="captions: a folder of pictures with titles; CIRR, FashionIQ, CIRCO: the data set's"
+    )
+    parser.add_argument("--failures", help="captions: a PNG or JPEG file for the worst failures as pictures")
     cir = parser.add_argument_group("CIRR, FashionIQ, CIRCO")
-    cir.add_argument("--data", help="the folder of the data set, in its official layout")
     cir.add_argument("--gallery", help="split (default), all: VISTA's full pool, captions: FashionIQ's smaller one")
     cir.add_argument("--allow-missing", action="store_true", help="go on without pictures that are not there")
     cir.add_argument("--submission", help="a folder for the test server's files, on the test splits")
     try:
         arguments = parser.parse_args(words)
         out = _place_for_file(arguments.out)
-        measure = measure_drawn if arguments.benchmark == "drawn" else measure_cir
+        measure = {"drawn": measure_drawn, "captions": measure_captions}.get(arguments.benchmark, measure_cir)
         document = measure(arguments)
         if out:
             with replacing(out) as beside:
@@ -57,9 +61,9 @@ def measure_cir(arguments: argparse.Namespace) -> dict:
     from rag_lib.evaluation.cir import BENCHMARKS, cir_table, evaluate_cir
 
     name = arguments.benchmark
-    _refuse(arguments, "runs", "against", "reranker", "sample")
+    _refuse(arguments, "runs", "against", "reranker", "sample", "failures")
     if name not in BENCHMARKS:
-        known = ("drawn", *BENCHMARKS)
+        known = ("drawn", "captions", *BENCHMARKS)
         raise RagError(f"Unknown benchmark {name!r}.{did_you_mean(name, known)} Known: {', '.join(known)}.")
     if not arguments.data:
         raise RagError(f"--benchmark {name} needs --data, the folder of the data set in its official layout.")
@@ -79,6 +83,26 @@ def measure_cir(arguments: argparse.Namespace) -> dict:
     return report
 
 
+def measure_captions(arguments: argparse.Namespace) -> dict:
+    """Any folder of pictures with titles: print its table, return the report."""
+    from rag_lib.encoders import load_encoder
+    from rag_lib.encoders.cache import EmbeddingCache
+    from rag_lib.evaluation.captions import captions_table, draw_failures, evaluate_captions
+
+    _refuse(arguments, "runs", "against", "reranker", "sample", "split", "gallery", "allow_missing", "submission")
+    if not arguments.data:
+        raise RagError("--benchmark captions needs --data, a folder of pictures with titles.")
+    shown = _place_for_file(arguments.failures)
+    folder = Path(arguments.data).absolute()
+    encoder = load_encoder(arguments.encoder, weights=arguments.weights)
+    with EmbeddingCache.for_encoder(encoder) as cache:
+        report = evaluate_captions(folder, encoder, cache=cache)
+    print(captions_table(report))
+    if shown:
+        draw_failures(report, folder).save(shown)
+    return report
+
+
 def measure_drawn(arguments: argparse.Namespace) -> dict:
     """The drawn benchmark: print its tables, write the runs, return all figures."""
     from rag_lib.encoders import load_encoder
@@ -89,7 +113,7 @@ def measure_drawn(arguments: argparse.Namespace) -> dict:
     from rag_lib.evaluation.drawn.wear import WEAR_VERSION
     from rag_lib.rerank import load_reranker
 
-    _refuse(arguments, "data", "gallery", "allow_missing", "submission")
+    _refuse(arguments, "data", "gallery", "allow_missing", "submission", "failures")
     split = arguments.split or "test"
     make_plan(split)  # an unknown split ends here
     # Another split, or another version of it, has other queries under the same ids.

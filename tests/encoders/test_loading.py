@@ -29,7 +29,10 @@ SHIPPED = f"c61a528980e0t985729p{PREPROCESS_VERSION}"  # collections and caches 
     ("arguments", "sentence"),
     [
         (dict(name="poket"), "Unknown encoder 'poket'. Did you mean 'pocket'"),
-        (dict(name="clip"), "Unknown encoder 'clip'.*Known: pocket, visualized-bge-base-en-v1.5, visualized-bge-m3"),
+        (
+            dict(name="clip"),
+            "Unknown encoder 'clip'.*Known: pocket, photo, visualized-bge-base-en-v1.5, visualized-bge-m3",
+        ),
         (dict(name="pocket", device="tpu"), "Device 'tpu' cannot be used here; usable: auto, cpu"),
         (dict(name="pocket", dtype="int3"), "Unknown dtype 'int3'"),
         (dict(name="pocket", weights="no/such/folder"), "lacks config.json, model.safetensors, tokenizer.json"),

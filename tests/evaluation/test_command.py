@@ -16,7 +16,10 @@ def home(tmp_path, monkeypatch):
         (["--encoder", "pockett"], "Unknown encoder 'pockett'. Did you mean 'pocket'?"),
         (["--split", "train"], "Unknown split 'train'; expected one of validation, test."),
         (["--out", "nowhere/metrics.json"], "'nowhere/metrics.json' cannot be written: give a file in a folder that"),
-        (["--benchmark", "cir"], "Unknown benchmark 'cir'. Did you mean 'cirr'? Known: drawn, cirr, fashioniq, circo."),
+        (
+            ["--benchmark", "cir"],
+            "Unknown benchmark 'cir'. Did you mean 'cirr'? Known: drawn, captions, cirr, fashioniq, circo.",
+        ),
         (["--benchmark", "circo"], "--benchmark circo needs --data, the folder of the data set in its official layout"),
         (["--benchmark", "cirr", "--runs", "r"], "--runs does not go with --benchmark cirr; see --help."),
         (["--data", "cirr"], "--data does not go with --benchmark drawn; see --help."),
