@@ -13,17 +13,10 @@ from typing import NamedTuple
 
 from tqdm.auto import tqdm
 
+from rag_lib.catalog.known import KnownIds
 from rag_lib.catalog.metadata import FILES, Row, read_metadata, same_name
 from rag_lib.errors import RagError
-from rag_lib.images import (
-    OTHER_SUFFIXES,
-    SUFFIXES,
-    ImageError,
-    begins_as_picture,
-    check_header,
-    content_id,
-    list_images,
-)
+from rag_lib.images import OTHER_SUFFIXES, SUFFIXES, ImageError, begins_as_picture, list_images
 from rag_lib.records import Catalog, Item, Skipped
 
 QUERY_FOLDERS = ("query", "query_pictures")
@@ -41,6 +34,7 @@ def load_folder(path: str | Path) -> Catalog:
     folder = Path(path).resolve()
     files = list_images(folder, None)
     rows = read_metadata([file for file in files if file.parent == folder and file.name.lower() in FILES])
+    known = KnownIds(folder, catalog_name(folder))
     items, queries, skipped, names = {}, {}, [], set()
     for file, reason in _candidates(folder, files):
         written = file.relative_to(folder).as_posix()
@@ -54,8 +48,7 @@ def load_folder(path: str | Path) -> Catalog:
             skipped.append(Skipped(file, reason))
             continue
         try:
-            check_header(file)
-            image_id = content_id(file)
+            image_id = known.id_of(file)
         except ImageError as exc:
             skipped.append(Skipped(file, exc.reason))
             continue
@@ -70,6 +63,7 @@ def load_folder(path: str | Path) -> Catalog:
             if one.row and not kept.row:
                 items[image_id], kept, one = one, one, kept
             skipped.append(Skipped(one.item.path, _same(one, kept)))
+    known.save()
     if not items:
         because = f" ({skipped[0].path.name}: {skipped[0].reason})" if skipped else ""
         raise RagError(f"No usable picture in the folder '{folder.name}'{because}: put {', '.join(SUFFIXES)} in it.")
