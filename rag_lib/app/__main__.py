@@ -4,7 +4,7 @@ import argparse
 import os
 import signal
 import sys
-import threading
+import time
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -34,14 +34,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     for said in (Caution, UnfoundWords):  # by the page, to the visitor
         warnings.simplefilter("ignore", said)
-    stopped = threading.Event()
+    stopped = []  # no Event: its lock may be held by the thread that the signal interrupts, which then waits for itself
     for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: stopped.set())
+        signal.signal(name, lambda *_: stopped.append(True))
     print("Loading ... (Ctrl+C ends it)", flush=True)
     # On a thread of its own, which is not waited for: imports may swallow a KeyboardInterrupt.
     loading = ThreadPoolExecutor(1).submit(_serve, options)
-    while not (stopped.wait(0.1) or loading.done()):
-        pass
+    while not (stopped or loading.done()):
+        time.sleep(0.1)
     if not loading.done():
         os._exit(0)
     try:
@@ -51,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     "Whoever can reach this machine can open the page: it asks for no password, and is not encrypted."
                 )
             print(f"The app is at {server.url} (Ctrl+C ends it)", flush=True)
-            stopped.wait()
+            while not stopped:
+                time.sleep(0.1)
     except RagError as exc:
         print(f"\n{exc}", file=sys.stderr)
         return 1

@@ -110,12 +110,15 @@ def test_a_signal_while_it_loads_ends_it_at_once(tmp_path, name, after):
     command = [sys.executable, "-m", "rag_lib.app", "--port", "0"]
     environment = {**os.environ, "RAG_HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path), "TQDM_DISABLE": "1"}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout.readline().startswith("Loading")
-        time.sleep(after)
-        begun = time.monotonic()
-        process.send_signal(getattr(signal, name))
-        assert process.wait(60) == 0
-        assert time.monotonic() - begun < 10  # a busy machine's import of one large library
+        try:
+            assert process.stdout.readline().startswith("Loading")
+            time.sleep(after)
+            begun = time.monotonic()
+            process.send_signal(getattr(signal, name))
+            assert process.wait(60) == 0
+            assert time.monotonic() - begun < 10  # a busy machine's import of one large library
+        finally:
+            process.kill()
     assert not list(tmp_path.glob("rag-app-*"))
 
 
