@@ -1,6 +1,6 @@
 """What notebooks and the app show: galleries, a query with its results, the winner with its reason, a map, charts.
 
-In: records (Item, Hit, Query, Ranking, Catalog) and, for the map and the diagram, embeddings. Out: a `Picture`, which a
+In: records (Item, Hit, Query, Ranking) and, for the map and the diagram, embeddings. Out: a `Picture`, which a
 notebook shows as the last expression of a cell: at most 900 pixels wide and as JPEG, so that notebooks with their
 outputs stay small. A report, a training's log or several rankings become a matplotlib figure.
 """
@@ -16,14 +16,13 @@ from rag_lib.display.measures import (
     split_points,
     weight_sweep,
 )
-from rag_lib.display.pictures import Picture, best, catalog_sheet, gallery, show, show_results, show_rows
+from rag_lib.display.pictures import Picture, best, gallery, show, show_results, show_rows
 from rag_lib.display.places import place_lines
 from rag_lib.display.projection import embedding_map
 
 __all__ = [
     "Picture",
     "best",
-    "catalog_sheet",
     "difference_points",
     "embedding_diagram",
     "embedding_map",

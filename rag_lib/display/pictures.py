@@ -1,9 +1,8 @@
-"""Pictures for notebooks: galleries, a query with its results, a catalog sheet, the winner with its reason.
+"""Pictures for notebooks: galleries, a query with its results, the winner with its reason.
 
-In: records (Item, Hit, Query, Ranking, Catalog). Out: a `Picture`, at most 900 pixels wide.
+In: records (Item, Hit, Query, Ranking). Out: a `Picture`, at most 900 pixels wide.
 """
 
-import random
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -13,7 +12,7 @@ from rag_lib.display.picture import Picture
 from rag_lib.errors import RagError
 from rag_lib.images import ImageError, open_image, thumbnail
 from rag_lib.panorama import BLUE, paste_fitted
-from rag_lib.records import Catalog, Evidence, Hit, Item, Query, Ranking
+from rag_lib.records import Evidence, Hit, Item, Query, Ranking
 from rag_lib.typeset import font_for, line_height, wrap
 
 WIDTH = 900  # pixels
@@ -90,12 +89,6 @@ def show_rows(rows: Mapping[str, Sequence[Hit]], *, columns: int = 6, unwanted: 
     for number, strip in enumerate(strips):
         canvas.paste(strip, (0, sum(above.height for above in strips[:number])))
     return Picture(canvas, alt="Rows of hits. " + " ".join(told))
-
-
-def catalog_sheet(catalog: Catalog, *, count: int = 24, columns: int = 8, seed: int = 0) -> Picture:
-    """A sample of the catalog's items, the same for the same `seed`, in the catalog's order."""
-    chosen = sorted(random.Random(seed).sample(range(len(catalog.items)), min(count, len(catalog.items))))
-    return gallery([catalog.items[index] for index in chosen], columns=columns)
 
 
 def best(ranking: Ranking, query: Query) -> Picture:

@@ -9,7 +9,7 @@ from rag_lib import display
 from rag_lib.display import pictures
 from rag_lib.errors import RagError
 from rag_lib.panorama import BLUE
-from rag_lib.records import Catalog, Evidence, Hit, Item, Query, Ranking
+from rag_lib.records import Evidence, Hit, Item, Query, Ranking
 from rag_lib.typeset import font_for, wrap
 
 
@@ -72,14 +72,6 @@ def test_the_card_shows_the_winner_its_reason_and_its_evidence(hits):
     assert count(bare, (100, 155, 90)) > 30_000  # hit 4, not the first by search
     assert told.image.height > bare.image.height and told.image.width <= pictures.WIDTH
     assert count(told, pictures.RED) > 20 > count(bare, pictures.RED)
-
-
-def test_a_catalog_sheet_is_a_repeatable_sample(hits, tmp_path):
-    catalog = Catalog("x", tmp_path, tuple(hit.item for hit in hits))
-    first = display.catalog_sheet(catalog, count=4, columns=4)
-    assert first.image.tobytes() == display.catalog_sheet(catalog, count=4, columns=4).image.tobytes()
-    assert first.image.tobytes() != display.catalog_sheet(catalog, count=4, columns=4, seed=1).image.tobytes()
-    assert display.catalog_sheet(catalog, count=99).image.width <= pictures.WIDTH
 
 
 def test_show_shrinks_but_never_enlarges(tmp_path):
