@@ -25,7 +25,7 @@ from rag_lib.errors import RagError, warn_outside
 from rag_lib.images import ImageError, content_id
 from rag_lib.records import Skipped, as_text
 
-READERS = 4  # threads that read ahead; decoding releases the interpreter's lock
+READERS = max(4, os.cpu_count() or 4)  # threads that read ahead; decoding releases the interpreter's lock
 REMEMBERED = 1000  # instructions that were warned of
 
 

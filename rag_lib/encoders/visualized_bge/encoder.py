@@ -34,14 +34,14 @@ class ComposedEncoder(Encoder):
         return self.embed_queries(prepared, [""] * len(prepared))
 
     def embed_queries(self, prepared: list[np.ndarray] | None, texts: list[str]) -> np.ndarray:
+        tokens = None if prepared is None else self._tokens(prepared)  # a GPU looks while the texts are read
         words = self.tokenizer(
             list(texts),
             padding=True,
             truncation=True,
             max_length=self.model.max_text_tokens(composed=prepared is not None),
             return_tensors="pt",
-        ).to(self.device)
-        tokens = None if prepared is None else self._tokens(prepared)
+        )
         return self.model(words["input_ids"], words["attention_mask"], tokens).cpu().numpy()
 
     def reads_all(self, text: str, *, pictured: bool) -> bool:
@@ -56,4 +56,7 @@ class ComposedEncoder(Encoder):
         return self._recent(self._look, squares, key=np.ndarray.tobytes)
 
     def _look(self, squares: list[np.ndarray]) -> torch.Tensor:
-        return self.model.image_tokens(normalize(torch.from_numpy(np.stack(squares)).to(self.device)))
+        shape = len(squares), *squares[0].shape
+        stacked = torch.empty(shape, dtype=torch.uint8, pin_memory=self.device == "cuda")
+        np.stack(squares, out=stacked.numpy())
+        return self.model.image_tokens(normalize(stacked.to(self.device, non_blocking=self.device == "cuda")))

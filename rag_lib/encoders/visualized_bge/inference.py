@@ -27,7 +27,8 @@ class InferenceModel:
         self.config, self.dim, self.n_patches = model.config, model.dim, model.n_patches
         self._positions = {composed: model.max_text_tokens(composed=composed) for composed in (False, True)}
         self.device, self.dtype = device, dtype
-        self.patch_embed = copy.deepcopy(tower.patch_embed).to(dtype).requires_grad_(False)
+        patch_embed = copy.deepcopy(tower.patch_embed).requires_grad_(False)
+        self.patch_embed = patch_embed.to(dtype, memory_format=torch.channels_last)  # as `normalize` leaves the pixels
         self.cls_token, self.pos_embed = tower.cls_token.detach().to(dtype), tower.pos_embed.detach().to(dtype)
         self.blocks = [TowerBlock(block, dtype) for block in tower.blocks]
         self.tower_norm = Norm(tower.norm, dtype)
@@ -42,6 +43,11 @@ class InferenceModel:
         # XLM-RoBERTa counts the positions of a text alone from its padding id + 1.
         self.first_position = text.config.pad_token_id + 1 if model.config.text == "xlm-roberta" else 0
 
+    def compile(self) -> None:
+        """Join the small steps of each layer by torch.compile. It takes a while once; worth it for long GPU jobs."""
+        self.blocks = [torch.compile(block) for block in self.blocks]
+        self.layers = [torch.compile(layer) for layer in self.layers]
+
     def max_text_tokens(self, *, composed: bool) -> int:
         return self._positions[composed]
 
@@ -52,8 +58,10 @@ class InferenceModel:
 
     @torch.inference_mode()
     def __call__(self, input_ids, attention_mask, image_tokens=None) -> torch.Tensor:
-        inputs = [input_ids, attention_mask] if image_tokens is None else [input_ids, attention_mask, image_tokens]
-        return torch.cat([self._embed(*some) for some in zip(*map(self._portions, inputs), strict=True)])
+        padded = not attention_mask.all()  # asked before they are sent: a GPU's answer would have to be waited for
+        inputs = [words.to(self.device, non_blocking=True) for words in (input_ids, attention_mask)]
+        inputs += [] if image_tokens is None else [image_tokens]
+        return torch.cat([self._embed(padded, *some) for some in zip(*map(self._portions, inputs), strict=True)])
 
     def _portions(self, rows: torch.Tensor) -> tuple[torch.Tensor, ...]:
         return rows.split(MICRO_BATCH) if self.device == "cpu" else (rows,)
@@ -65,7 +73,7 @@ class InferenceModel:
             x = block(x, self.rope)
         return self.tower_norm(x)[:, 1:]
 
-    def _embed(self, input_ids, attention_mask, image_tokens=None) -> torch.Tensor:
+    def _embed(self, padded: bool, input_ids, attention_mask, image_tokens=None) -> torch.Tensor:
         words = F.embedding(input_ids, self.words) + self.kinds
         positions = torch.arange(input_ids.shape[1], device=input_ids.device) + self.first_position
         if image_tokens is not None:
@@ -77,7 +85,7 @@ class InferenceModel:
             positions = torch.arange(words.shape[1], device=words.device)
         x = self.embeddings_norm(words + self.positions[positions])
         bias = None
-        if not attention_mask.all():
+        if padded:
             hidden = attention_mask[:, None, None] == 0
             bias = torch.zeros_like(hidden, dtype=self.dtype).masked_fill(hidden, torch.finfo(self.dtype).min)
         for layer in self.layers[:-1]:

@@ -125,11 +125,8 @@ class TextLayer:
 
 def _turn(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
     """Rotary positions (Su et al. 2021, arXiv 2104.09864, section 3.4.2) on rows that `_halves` has reordered."""
-    turned = x.new_empty(x.shape)
-    (a, b), (turned_a, turned_b) = x.chunk(2, dim=-1), turned.chunk(2, dim=-1)
-    torch.addcmul(a * cos, b, sin, value=-1, out=turned_a)
-    torch.addcmul(b * cos, a, sin, out=turned_b)
-    return turned
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
 
 
 def _layer(weight: torch.Tensor, bias: torch.Tensor) -> nn.Linear:
