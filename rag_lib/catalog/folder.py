@@ -7,7 +7,7 @@ In: a folder with jpg, jpeg, jfif, png, webp, bmp or gif files, also in sub-fold
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +22,14 @@ from rag_lib.records import Catalog, Item, Skipped
 QUERY_FOLDERS = ("query", "query_pictures")
 
 
+class Found(NamedTuple):
+    """`image_id`: of a picture; None where `reason` says why it is left out."""
+
+    file: Path
+    image_id: str | None
+    reason: str | None
+
+
 def load_folder(path: str | Path) -> Catalog:
     """Every picture of the folder as an item, with what the metadata file says about it.
 
@@ -34,36 +42,36 @@ def load_folder(path: str | Path) -> Catalog:
     folder = Path(path).resolve()
     files = list_images(folder, None)
     rows = read_metadata([file for file in files if file.parent == folder and file.name.lower() in FILES])
-    known = KnownIds(folder, catalog_name(folder))
+    return gather(folder, _identify(folder, files), rows)
+
+
+def gather(folder: Path, found: Iterable[Found], rows: Mapping[str, Row]) -> Catalog:
+    """The catalog of files in the order of their paths; `rows`: of metadata, by the name of their file.
+
+    Whoever has found the pictures: one process, or many machines (`rag_lib.distributed`). Raises as `load_folder`.
+    """
     items, queries, skipped, names = {}, {}, [], set()
-    for file, reason in _candidates(folder, files):
+    for file, image_id, reason in found:
         written = file.relative_to(folder).as_posix()
         name = same_name(written)
         names.add(name)
-        top = name.split("/")[0]
         if not name.isascii() and (shown := os.fsencode(written).decode("utf-8", "replace")) != written:
             skipped.append(Skipped(folder / shown, "its name is not valid UTF-8: rename it"))  # nobody could print it
             continue
         if reason:
             skipped.append(Skipped(file, reason))
             continue
-        try:
-            image_id = known.id_of(file)
-        except ImageError as exc:
-            skipped.append(Skipped(file, exc.reason))
-            continue
-        if top in QUERY_FOLDERS:
-            short = name.removeprefix(f"{top}/")
+        if is_query(name):
+            short = name.split("/", 1)[1]
             stem = short.rsplit(".", 1)[0]
             queries[short if stem in queries else stem] = file
             continue
-        one = _Found(name, rows.get(name), _item(image_id, file, rows.get(name)))
+        one = _Named(name, rows.get(name), _item(image_id, file, rows.get(name)))
         kept = items.setdefault(image_id, one)
         if kept is not one:
             if one.row and not kept.row:
                 items[image_id], kept, one = one, one, kept
             skipped.append(Skipped(one.item.path, _same(one, kept)))
-    known.save()
     if not items:
         because = f" ({skipped[0].path.name}: {skipped[0].reason})" if skipped else ""
         raise RagError(f"No usable picture in the folder '{folder.name}'{because}: put {', '.join(SUFFIXES)} in it.")
@@ -77,26 +85,29 @@ def load_folder(path: str | Path) -> Catalog:
     return Catalog(catalog_name(folder), folder, tuple(each.item for each in items.values()), queries, tuple(skipped))
 
 
-class _Found(NamedTuple):
-    name: str
-    row: Row | None
-    item: Item
+def is_query(name: str) -> bool:
+    """Whether a file's name, relative to the folder, is that of a picture to search with."""
+    return "/" in name and name.split("/", 1)[0] in QUERY_FOLDERS
 
 
-def _same(one: _Found, kept: _Found) -> str:
-    """Why `one` is left out: it is the picture of `kept`; with both titles, if that loses a row of metadata."""
-    reason = f"same picture as {kept.name}"
-    if not one.row or one.row.values == kept.row.values:
-        return reason
-    return f"{reason}, which stays '{kept.item.title}'; {one.row.source}, '{one.item.title}', is not used"
+def _identify(folder: Path, files: Sequence[Path]) -> Iterator[Found]:
+    known = KnownIds(folder, catalog_name(folder))
+    for file, reason in candidates(folder, tqdm(files, desc="reading the catalog", unit="file", delay=2)):
+        image_id = None
+        try:
+            image_id = None if reason else known.id_of(file)
+        except ImageError as exc:
+            reason = exc.reason
+        yield Found(file, image_id, reason)
+    known.save()
 
 
-def _candidates(folder: Path, files: Sequence[Path]) -> Iterator[tuple[Path, str | None]]:
+def candidates(folder: Path, files: Iterable[Path]) -> Iterator[tuple[Path, str | None]]:
     """Whatever is or may be a picture; with the reason if it is left out for its name, before anything is decoded.
 
     And folders and metadata that are not read.
     """
-    for file in tqdm(files, desc="reading the catalog", unit="file", delay=2):
+    for file in files:
         suffix = file.suffix.lower()
         if os.path.isdir(file):
             yield file, "a linked folder is not entered" if file.is_symlink() else "the folder cannot be read: allow it"
@@ -110,6 +121,20 @@ def _candidates(folder: Path, files: Sequence[Path]) -> Iterator[tuple[Path, str
             yield file, "it is not named as a picture: rename it to .jpg or .png"
         elif file.stem.lower() == "metadata" and (file.parent != folder or file.name.lower() not in FILES):
             yield file, f"not read: metadata is one {FILES[0]} or {FILES[1]} in the folder itself"
+
+
+class _Named(NamedTuple):
+    name: str
+    row: Row | None
+    item: Item
+
+
+def _same(one: _Named, kept: _Named) -> str:
+    """Why `one` is left out: it is the picture of `kept`; with both titles, if that loses a row of metadata."""
+    reason = f"same picture as {kept.name}"
+    if not one.row or one.row.values == kept.row.values:
+        return reason
+    return f"{reason}, which stays '{kept.item.title}'; {one.row.source}, '{one.item.title}', is not used"
 
 
 def _item(image_id: str, file: Path, row: Row | None) -> Item:
