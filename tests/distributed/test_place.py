@@ -1,0 +1,86 @@
+"""Places and parts, without a cluster."""
+
+import sys
+
+import pyarrow as pa
+import pytest
+
+from rag_lib.distributed import Embedded, Place
+from rag_lib.distributed.__main__ import main
+from rag_lib.distributed.parts import COLUMNS, keep
+from rag_lib.distributed.place import UNREACHED
+from rag_lib.errors import RagError
+
+KEYS = "?endpoint_override={}&scheme=http&region=us-east-1"
+
+
+def part(**rows):
+    """A table of `COLUMNS`: name -> (mark, reason)."""
+    values = [(name, mark, "" if why else "1" * 32, why, "", b"") for name, (mark, why) in rows.items()]
+    return pa.table({key: [row[number] for row in values] for number, key in enumerate(COLUMNS)})
+
+
+def test_hidden_files_are_left_out_alike(bucket, tmp_path):
+    for name in ("b/x/a.jpg", "b/x/.b.jpg", "b/x/.c/d.jpg", "b/x/e/f g.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    with bucket.serve(tmp_path) as endpoint:
+        assert list(Place("s3://k:s@b/x" + KEYS.format(endpoint)).marks()) == ["a.jpg", "e/f g.txt"]
+    assert list(Place(tmp_path / "b" / "x").marks()) == ["a.jpg", "e/f g.txt"]
+
+
+def test_a_key_leads_nowhere_but_into_the_temporary_folder(bucket, tmp_path):
+    (tmp_path / "b" / "x").mkdir(parents=True)
+    with bucket.serve(tmp_path) as endpoint:
+        place = Place("s3://k:s@b/x" + KEYS.format(endpoint))
+        with place.at_hand(["../../evil.jpg", "a//b.jpg", "none.jpg"]) as (folder, failed):
+            assert list(folder.iterdir()) == []
+    assert "rename it" in failed["../../evil.jpg"] and "rename it" in failed["a//b.jpg"]
+    assert failed["none.jpg"] == "there is no such file"
+
+
+@pytest.mark.parametrize("url", ["nothing://x/y", "s3://k:s@b/none" + KEYS.format("127.0.0.1:9")])
+def test_a_place_that_cannot_be_opened_is_a_sentence_without_keys(url):
+    with pytest.raises(RagError, match="cannot be (opened|listed)") as error:
+        Place(url).marks()
+    assert "k:s" not in str(error.value)
+
+
+def test_what_changed_and_what_could_not_be_fetched_is_tried_again(tmp_path):
+    work = Place(tmp_path)
+    keep(part(a=("1", ""), b=("1", ""), c=("1", f"{UNREACHED} (timed out)"), d=("1", "the file is empty")), work)
+    keep(part(c=("1", f"{UNREACHED} (again)")), work)
+    marks = {"a": "1", "b": "2", "c": "1", "d": "1", "e": "1"}
+    assert Embedded(work, marks).todo() == ["b", "c", "e"]
+    keep(part(c=("1", ""), b=("2", "")), work)
+    assert Embedded(work, marks).todo() == ["e"]
+
+
+def test_a_damaged_part_counts_as_missing(tmp_path):
+    work = Place(tmp_path)
+    keep(part(a=("1", "")), work)
+    (file,) = tmp_path.glob("*.parquet")
+    file.write_bytes(file.read_bytes()[:100])
+    assert Embedded(work, {"a": "1"}).todo() == ["a"]
+    keep(part(a=("1", "")), work)
+    assert Embedded(work, {"a": "1"}).todo() == [] and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    "words, sentence",
+    [
+        (["--images", "nowhere", "--out", "x"], "The image folder"),
+        (["--images", "PHOTOS", "--out", "x", "--encoder", "pokcet"], "Did you mean 'pocket'"),
+    ],
+)
+def test_a_mistake_is_one_sentence(words, sentence, photos, capsys, monkeypatch):
+    monkeypatch.setattr("rag_lib.distributed.job.connect", lambda *_: None)
+    assert main([str(photos) if word == "PHOTOS" else word for word in words]) == 1
+    said = capsys.readouterr().err
+    assert sentence in said and len(said.splitlines()) == 1
+
+
+def test_without_ray_the_command_says_how_to_install_it(photos, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main(["--images", str(photos), "--out", "x"]) == 1
+    assert "pip install 'rag_lib[ray]'" in capsys.readouterr().err
