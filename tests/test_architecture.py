@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "rag_lib"
-HEAVY = {"torch", "timm", "transformers", "pymilvus", "milvus_lite", "openai", "matplotlib", "FlagEmbedding"}
+HEAVY = {"torch", "timm", "transformers", "pymilvus", "milvus_lite", "openai", "matplotlib", "FlagEmbedding", "ray"}
 ADAPTERS = {"encoders", "collection", "rerank"}
 # The pocket reranker reads its evidence with the pocket model, which it loads when it is made.
 ALLOWED = {("rag_lib.rerank.pocket", "encoders")}
@@ -93,6 +93,7 @@ def test_heavy_libraries_are_imported_where_they_are_needed():
 
 def test_each_heavy_library_has_one_owner():
     assert all(below(name, "collection") for name in (*importers("pymilvus"), *importers("milvus_lite")))
+    assert all(below(name, "distributed") for name in importers("ray"))
     assert all(below(name, "rerank") for name in (*importers("openai"), *importers("FlagEmbedding")))
     assert all(below(name, "display", "app", "typeset") for name in importers("matplotlib"))
 
@@ -111,7 +112,7 @@ FLOORS = (
     {"panorama", "catalog"},
     ADAPTERS,
     {"index"},
-    {"evaluation", "training"},
+    {"evaluation", "training", "distributed"},
     {"ablation", "display"},
     {"run"},
     {"app"},

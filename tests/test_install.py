@@ -99,7 +99,8 @@ def test_what_the_package_imports_is_brought_without_the_tests_packages():
     modules = {name.split(".")[0] for name in modules} - set(sys.stdlib_module_names) - {"rag_lib"}
     owners = packages_distributions()
     named = {name: {re.sub(r"[-_.]+", "-", each).lower() for each in owners[name]} for name in modules}
-    lesson = brought(PROJECT["dependencies"]) | {"opencv-python-headless"}
+    needed = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["ray"]]
+    lesson = brought(needed) | {"opencv-python-headless"}
     assert {"torch", "nbformat", "PIL"} <= modules
     assert [name for name, distributions in named.items() if not distributions & lesson] == []
 
