@@ -145,6 +145,7 @@ class Embed:
                 f"A worker's {model.name} is {self.encoder.fingerprint}, and {model.fingerprint} was expected: the "
                 "machines have other weights or another dtype. Name --dtype, and give all the same weights."
             )
+        print(f"ready: {self.encoder!r}", flush=True)  # Ray shows it with the process: a worker that was killed is seen
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, Any]:
         names = batch["name"].tolist()
