@@ -6,7 +6,9 @@ and runs on the cores of this machine, or on a cluster by its address.
 """
 
 import logging
+import math
 import os
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -101,7 +103,7 @@ def embed(place: Place, work: Place, model: Model, settings: Settings, *, progre
             Embed,
             fn_constructor_args=(settings, model),
             batch_size=settings.batch,
-            compute=ray.data.ActorPoolStrategy(size=settings.workers),
+            compute=ray.data.ActorPoolStrategy(size=min(settings.workers, math.ceil(len(todo) / settings.batch))),
             num_cpus=settings.cpus,
             num_gpus=settings.gpus or None,
         )
@@ -192,15 +194,9 @@ def _load(settings: Settings):
 
 def _told(work):
     """What `work` returns; of Ray's long errors the one sentence that a worker raised."""
-    import ray
-
     try:
         return work()
-    except ray.exceptions.RayError as exc:
-        cause, seen = exc, set()
-        while cause is not None and id(cause) not in seen:
-            seen.add(id(cause))
-            if isinstance(cause, RagError) and not isinstance(cause, ray.exceptions.RayError):
-                raise RagError(str(cause)) from None
-            cause = getattr(cause, "cause", None) or cause.__cause__
+    except Exception as exc:  # of a worker that could not begin, the text alone has the cause
+        if sentences := re.findall(r"^rag_lib\.[\w.]+Error: (.+)$", str(exc), re.MULTILINE):
+            raise RagError(sentences[-1]) from None
         raise
