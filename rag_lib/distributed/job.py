@@ -65,7 +65,7 @@ def describe(settings: Settings) -> Model:
 
 
 def connect(settings: Settings, address: str | None = None) -> None:
-    """To the cluster of `address` ("auto": the one that runs here), else to one that this process starts and ends."""
+    """To the cluster of `address` ("auto": the one that runs here) or `RAY_ADDRESS`, else to one of its own."""
     try:
         import ray
     except ImportError:
@@ -73,7 +73,12 @@ def connect(settings: Settings, address: str | None = None) -> None:
     if ray.is_initialized():
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to Ray's makers
-    own = {} if address else {"num_cpus": int(settings.workers * settings.cpus) + 1, "include_dashboard": False}
+    address = address or os.environ.get("RAY_ADDRESS") or "local"  # without a word Ray would take any that runs here
+    own = (
+        {}
+        if address != "local"
+        else {"num_cpus": int(settings.workers * settings.cpus) + 1, "include_dashboard": False}
+    )
     try:
         ray.init(address, logging_level=logging.WARNING, **own)
     except ConnectionError as exc:

@@ -24,8 +24,8 @@ def cluster(tmp_path_factory):
     """Its address."""
     import ray
 
-    given = os.environ.get("RAY_ADDRESS")
-    own = {} if given else {"num_cpus": 3, "include_dashboard": False, "object_store_memory": 200 * 2**20}
+    given = os.environ.get("RAY_ADDRESS", "local")
+    own = {} if given != "local" else {"num_cpus": 3, "include_dashboard": False, "object_store_memory": 200 * 2**20}
     for attempt in range(3):
         try:
             ray.init(given, logging_level="ERROR", **own)
