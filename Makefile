@@ -1,6 +1,10 @@
 # Everything starts here: `make` lists the targets. Needed: make and Python 3.11 or newer.
 #   make setup PYTHON=/path/to/python3.11     another interpreter
 #   make setup VENV=/path/to/environment      another place
+#   make setup EXTRAS=app                     the lesson and the app alone, without what only tests need
+#   make setup TORCH_INDEX=https://...        torch from another index, such as its own of CPU builds
+#   make setup WHEELHOUSE=wheelhouse          from the folder that `make wheelhouse` made, without a network
+#   make room ADDRESS=192.168.1.10 SEATS=40      this machine's address in the room; MILVUS=http://... for one that runs
 #   make run EDITION=tutorial OUT=runs/mine   another edition, another folder for the results
 #   make test WORKERS=4                       so many test files at a time
 
@@ -13,6 +17,12 @@ STAMP := $(VENV)/.installed
 EDITION ?= offline
 PORT ?= 7860
 WORKERS ?= 2
+# What `make quick` runs: of these the tests that are not slow.
+QUICK := tests/test_architecture.py tests/test_exercises.py tests/test_notebooks.py tests/test_panorama.py \
+	tests/test_paths.py tests/test_readme.py tests/test_records.py tests/test_typeset.py tests/images tests/rerank
+SEATS ?= 40
+ADDRESS ?= 127.0.0.1
+EXTRAS ?= app,tests,browser,server,ray
 
 # The first that is new enough; 3.11 before the others, because the lock is made for it.
 ifeq ($(origin PYTHON),undefined)
@@ -25,13 +35,36 @@ PIP := PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 PROGRESS := awk '/Downloading .*\([0-9.]+ [MG]B\)/ {sub(/.*\//, "Downloading "); sub(/^ */, "  "); print; fflush()} \
 	/^Installing collected/ {print "  Installing ..."; fflush()}'
 
-.PHONY: help setup run app lab test questions bench train nb lock clean
+HOUSE := $(or $(WHEELHOUSE),wheelhouse)
+FROM := $(if $(WHEELHOUSE),--no-index --find-links "$(WHEELHOUSE)")
+OURS := '.$(if $(EXTRAS),[$(EXTRAS)])'
+# The versions of the lock, where it fits; torch and torchvision alone, if they come from an index of their own.
+LOCKED = set -eo pipefail; locked=; "$(BIN)/python" -c "$$LOCK_FITS" && locked="--constraint requirements.lock" || \
+	echo "The lock is for Python 3.11 on Linux (x86_64); here the newest fitting packages are taken instead ..."
+TORCH = --index-url "$(TORCH_INDEX)" $$locked $${locked:+--no-deps} torch torchvision
+# Setting up again is wanted when what is to be installed, or where from, is named in the command.
+AGAIN := $(if $(filter command,$(foreach name,EXTRAS TORCH_INDEX WHEELHOUSE,$(origin $(name)))),again)
+
+.PHONY: help setup wheelhouse run app lab room test quick questions bench train nb lock clean
+.PHONY: again
 
 help:  ## This list
 	@echo "Multimodal RAG with Milvus. Targets:"
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-setup: $(STAMP)  ## Make .venv with the locked packages (minutes and about 7 GB, once)
+setup: $(STAMP)  ## Make .venv with the locked packages (minutes and about 7 GB, once; less with TORCH_INDEX=...)
+
+wheelhouse:  ## Fetch what setup needs into wheelhouse/, for rooms and machines without a network
+	@$(CHECK_PYTHON)
+	@"$(PYTHON)" -m venv "$(VENV)"
+	@echo "Fetching into $(HOUSE): about $(if $(TORCH_INDEX),1,3) GB ..."
+	@$(LOCKED); mkdir -p "$(HOUSE)"; \
+	$(if $(TORCH_INDEX),$(PIP) download --dest "$(HOUSE)" $(TORCH) | $(PROGRESS);) \
+	$(PIP) wheel $$locked --find-links "$(HOUSE)" --wheel-dir "$(HOUSE)" $(OURS) 'setuptools>=70' | $(PROGRESS); \
+	rm -f "$(HOUSE)"/rag_lib-*.whl; \
+	headless=$$(ls "$(HOUSE)" | sed -n 's/^opencv_python-\([^-]*\)-.*/\1/p'); \
+	$(PIP) wheel --quiet --no-deps --wheel-dir "$(HOUSE)" "opencv-python-headless==$$headless"
+	@echo "Ready: $(HOUSE) ($$(du -sh "$(HOUSE)" | cut -f1)). Take it and this folder along: make setup WHEELHOUSE=$(HOUSE)"
 
 run: setup  ## Run the numbered notebooks with the offline edition; results in runs/offline/index.html
 	$(BIN)/python -m rag_lib.run --edition $(EDITION) $(if $(OUT),--out "$(OUT)")
@@ -42,7 +75,22 @@ app: setup  ## The demo app in the browser, for this machine only: http://127.0.
 lab: setup  ## Open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
+room: setup  ## A Milvus for a room, each seat a database of its own: ADDRESS=... SEATS=40, or MILVUS=http://...
+	$(BIN)/python -m rag_lib.collection.room --seats $(SEATS) $(if $(MILVUS),--milvus "$(MILVUS)",--host "$(ADDRESS)" \
+		--port $(if $(filter file,$(origin PORT)),19530,$(PORT)))
+
+# The tests' own packages, if the environment was made without them.
+TESTED = "$(BIN)/python" -c 'import pytest, xdist' 2>/dev/null || { echo "The tests' packages are not installed: \
+	make setup EXTRAS=app,tests,browser,server,ray" >&2; exit 1; }
+
+quick: setup  ## Lint, and the tests that take no more than a moment: while you work
+	@$(TESTED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow" $(QUICK)
+
 test: setup  ## Lint, every notebook again, its outputs compared with the committed ones, and the tests
+	@$(TESTED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --nbval --nbval-current-env \
@@ -70,7 +118,7 @@ lock:  ## Resolve the dependencies of pyproject.toml anew into requirements.lock
 		|| { echo "The lock is for Python 3.11 on Linux: run 'make lock' there." >&2; exit 1; }
 	@echo "Resolving (a minute or two, nothing is installed) ..."
 	@report=$$(mktemp) && trap 'rm -f $$report' EXIT && \
-	"$(PYTHON)" -m pip install --dry-run --ignore-installed --quiet --quiet --report $$report '.[tests]' && \
+	"$(PYTHON)" -m pip install --dry-run --ignore-installed --quiet --quiet --report $$report $(OURS) && \
 	"$(PYTHON)" -c "$$LOCK" $$report > requirements.lock.new && mv requirements.lock.new requirements.lock && \
 	echo "requirements.lock names $$(grep -c == requirements.lock) packages; try it: make clean test"
 
@@ -87,24 +135,39 @@ if [ -z "$(PYTHON)" ]; then \
 endef
 
 # The stamp is written last: an interrupted setup goes on where it stopped.
-$(STAMP): requirements.lock pyproject.toml setup.py
+$(STAMP): requirements.lock pyproject.toml setup.py $(AGAIN)
 	@$(CHECK_PYTHON)
+	@"$(PYTHON)" -c "$$TAKES" "$(VENV)" "$(TORCH_INDEX)" "$(WHEELHOUSE)"
 	@"$(PYTHON)" -m venv "$(VENV)"
-	@if "$(BIN)/python" -c "$$LOCK_FITS"; then \
-		echo "Installing the packages of requirements.lock into $(VENV) (about 7 GB; some minutes) ..."; \
-		set -o pipefail; $(PIP) install -r requirements.lock | $(PROGRESS); \
-	else \
-		echo "The lock is for Python 3.11 on Linux (x86_64); here the newest fitting packages are taken instead ..."; \
-		set -o pipefail; $(PIP) install -e '.[tests]' | $(PROGRESS); \
-	fi
-	@$(PIP) install --quiet --no-deps -e .
+	@$(LOCKED); \
+	$(if $(TORCH_INDEX),$(PIP) install --upgrade $(TORCH) | $(PROGRESS);) \
+	$(PIP) install $(FROM) $$locked --editable $(OURS) | $(PROGRESS)
 	@"$(BIN)/python" -c 'import cv2' 2>/dev/null || { \
 		echo "opencv-python does not load here (its windows need libGL): the same without windows takes its place."; \
-		$(PIP) install --quiet --no-deps --force-reinstall \
+		$(PIP) install $(FROM) --quiet --no-deps --force-reinstall \
 			"opencv-python-headless==$$($(PIP) show opencv-python | sed -n 's/^Version: //p')"; \
 		"$(BIN)/python" -c 'import cv2'; }
 	@touch "$@"
 	@echo "Ready: $(VENV)"
+
+define TAKES
+import pathlib, shutil, sys
+place, torch_index, wheelhouse = sys.argv[1:]
+free = shutil.disk_usage(pathlib.Path(place).absolute().parent).free / 1e9
+if wheelhouse:
+    packed = sum(each.stat().st_size for each in pathlib.Path(wheelhouse).glob("*.whl")) / 1e9
+    if not packed:
+        sys.exit(f"There are no wheels in {wheelhouse}: make them where there is a network, by 'make wheelhouse'.")
+    size, how = 2.5 * packed, f"nothing to download, some minutes to unpack {packed:.1f} GB"
+elif torch_index:
+    size, how = 2.5, "about 1 GB to download if that index has torch for CPUs, some minutes"
+else:
+    size, how = 7.4, "about 3 GB to download, 5 to 20 minutes; most of it is torch's part for GPUs (see TORCH_INDEX)"
+print(f"Setting up {place} takes about {size:.1f} GB of disk ({free:.0f} GB are free), {how}.")
+if free < size:
+    print("That may be too little room: VENV=/another/place names another disk.")
+endef
+export TAKES
 
 define LOCK_FITS
 import platform, sys

@@ -142,7 +142,7 @@ def test_in_colab_it_installs_and_pins_what_colab_has(shell, tmp_path, monkeypat
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "rag_lib" else find_spec(name))
     assert shell.run_cell(INSTALL_HERE).success
-    assert shell.asked == [f"install --quiet --constraint constraints.txt git+{ADDRESS}"]
+    assert shell.asked == [f"install --quiet --constraint constraints.txt 'rag_lib[app] @ git+{ADDRESS}'"]
     pinned = (tmp_path / "constraints.txt").read_text().split()
     assert {f"{name}=={version(name)}" for name in ("torch", "torchvision", "numpy")} <= set(pinned)
     assert {line.split("==")[0] for line in pinned} <= {"torch", "torchvision", "torchaudio", "numpy"}

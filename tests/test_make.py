@@ -25,7 +25,7 @@ def make(tmp_path):
         (tmp_path / name).touch()
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv" / ".installed").touch()
-    unset = ("OUT", "EDITION", "VENV", "WORKERS", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "RAG_HOME")
+    unset = ("OUT", "EDITION", "VENV", "WORKERS", "PORT", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "RAG_HOME")
     environment = {name: value for name, value in os.environ.items() if name not in unset}
 
     def make(*arguments, **variables):
@@ -64,6 +64,22 @@ def test_the_continuous_integration_calls_what_the_readme_calls_the_tests(make):
     commands = make("-n", "test")
     assert "ruff check ." in commands and "ruff format --check ." in commands
     assert "-m pytest -n 2 --dist loadfile --nbval " in commands and commands.strip().endswith(" notebooks tests")
+
+
+def test_a_room_is_this_machines_or_a_milvus_that_runs(make):
+    program = ".venv/bin/python -m rag_lib.collection.room --seats"
+    assert make("-n", "room").split() == [*program.split(), "40", "--host", '"127.0.0.1"', "--port", "19530"]
+    said = make("-n", "room", "ADDRESS=192.168.1.10", "SEATS=12", "PORT=1234")
+    assert said.split() == [*program.split(), "12", "--host", '"192.168.1.10"', "--port", "1234"]
+    said = make("-n", "room", "MILVUS=http://a:1")
+    assert said.split() == [*program.split(), "40", "--milvus", '"http://a:1"']
+
+
+def test_quick_runs_what_is_there_and_leaves_out_what_is_slow(make):
+    command = make("-n", "quick").strip().splitlines()[-1]
+    assert '-m "not slow"' in command
+    named = [word for word in command.split() if word.startswith("tests/")]
+    assert len(named) > 5 and all((ROOT / name).exists() for name in named)
 
 
 def test_the_notebooks_are_one_file_to_the_workers(tmp_path):

@@ -6,6 +6,7 @@ uploads lie in a folder of the process, which goes with its last server.
 
 import socket
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 
 from rag_lib.app.choices import Choices
@@ -26,6 +27,8 @@ class Server:
     """
 
     def __init__(self, choices: Choices, *, host: str = LOOPBACK, port: int = 0, root_path: str = ""):
+        if find_spec("gradio") is None:
+            raise RagError("The app needs gradio, which the lesson alone does not: pip install 'rag_lib[app]'.")
         self.pipeline = Pipeline(choices)
         with ExitStack() as entered:
             entered.callback(self.pipeline.close)

@@ -32,7 +32,7 @@ if "google.colab" in sys.modules and find_spec("rag_lib") is None:
     kept = {{"torch", "torchvision", "torchaudio", "numpy"}}
     versions = [f"{{each.name}}=={{each.version}}" for each in distributions() if each.name in kept]
     Path("constraints.txt").write_text("\\n".join(versions))
-    %pip install --quiet --constraint constraints.txt git+{repository}"""
+    %pip install --quiet --constraint constraints.txt 'rag_lib[app] @ git+{repository}'"""
 
 
 def repository_address(pyproject: Path) -> str:
