@@ -74,8 +74,8 @@ def serve(folder: str | Path, *, host: str = LOOPBACK, port: int = 0) -> Iterato
         socket.create_server((host, port)).close()
     except OSError as exc:
         raise RagError(
-            f"{host}:{port} cannot be taken ({(exc.strerror or "").split(" (")[0]}): name an address of this machine (HOST=…), and a port "
-            "that is free (PORT=…)."
+            f"{host}:{port} cannot be taken ({str(exc.strerror).split(' (')[0]}): ADDRESS=… names an address of this "
+            "machine, PORT=… a port that is free."
         ) from None
     folder = paths.resolve(folder)
     try:
@@ -127,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _show(seats(uri, options.seats))
             if options.host == LOOPBACK:
                 near = own_address()
-                print(f"Only this machine reaches it. For a room: make room HOST={near or 'address of this machine'}")
+                print(f"Only this machine reaches it. For a room: make room ADDRESS={near or 'its own address'}")
             else:
                 print(OPEN)
             print("Ctrl+C ends it; what was written stays.", flush=True)
