@@ -11,7 +11,8 @@ from rag_lib.run.command import choose, find_notebooks
 from rag_lib.run.parameters import load_edition, plan
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "rag_lib").rglob("*.md"))]
+FRONT = [ROOT / name for name in ("README.md", "INSTALL.md", "CONTRIBUTING.md", "notebooks/TEACHING.md")]
+PAGES = [*FRONT, *sorted((ROOT / "rag_lib").rglob("*.md"))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
