@@ -1,5 +1,7 @@
 """For all tests: one thread each, turns between the workers, and an end that names what could not be tested here.
 
+And for the notebooks: each exercise is asked twice in the one kernel that runs its notebook, as it stands and solved.
+
 A test (or the fixture that gives it a server or a browser) says so by its skip:
 `pytest.skip("Not tested here: <what>, because <why>")`. The session's last line repeats it, so that it does not pass
 unseen.
@@ -38,6 +40,33 @@ def pytest_xdist_make_scheduler(config, log):
             return "notebooks" if ".ipynb::" in nodeid else super()._split_scope(nodeid)
 
     return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    """After an exercise's cell, whose output is compared as any other, comes its solution: it has to be right."""
+    for place, item in reversed(list(enumerate(items))):
+        if type(item).__name__ == "IPyNbCell" and "exercise" in item.cell.metadata.get("tags", []):
+            items.insert(place + 1, _solution_of(item))
+
+
+def _solution_of(item):
+    from nbval.plugin import IPyNbCell
+
+    from rag_lib.exercises import RIGHT, solved
+
+    class Solution(IPyNbCell):
+        def runtest(self):
+            super().runtest()
+            said = "".join(output.get("text", "") for output in self.test_outputs).splitlines()
+            if said[-1:] != [RIGHT]:
+                self.raise_cell_error(f"The solution's last line is {said[-1:]}, not {RIGHT!r}.")
+
+    nb = item.parent.nb
+    options = item.options | {"check": False}  # with its default for what is not named
+    cell = solved(nb).cells[nb.cells.index(item.cell)]
+    return Solution.from_parent(
+        item.parent, name=f"{item.name} solved", cell_num=item.cell_num, cell=cell, options=options
+    )
 
 
 @pytest.hookimpl(trylast=True)
