@@ -1,6 +1,6 @@
 """Runs the numbered notebooks headless: `python -m rag_lib.run --edition offline --out runs/offline`.
 
-In: an edition, overrides, the notebooks' names. Out: the executed
+In: an edition, overrides, the notebooks' names; or a sweep's file; or folders of runs to compare. Out: the executed
 notebooks and index.html in the output folder.
 """
 
@@ -16,6 +16,8 @@ EPILOG = """examples:
   python -m rag_lib.run                                      all numbered notebooks, offline, into runs/offline
   python -m rag_lib.run 04_search -p query_text "a toaster in this style"
   python -m rag_lib.run --edition tutorial -p milvus_uri http://localhost:19530
+  python -m rag_lib.run --sweep sweep.yaml                   every combination of values, then a comparing page
+  python -m rag_lib.run --compare runs/offline runs/mine     what differs between them
   python -m rag_lib.run --list                               the notebooks and their parameters
   python -m rag_lib.run --inplace                            refresh the outputs of the committed notebooks
 
@@ -53,7 +55,17 @@ def _work(options: argparse.Namespace, family: Sequence[Path], chosen: Sequence[
     from rag_lib.run import runs  # papermill takes a second to import; --help should not
 
     out = options.out.resolve() if options.out else None
-    if options.inplace:
+    if options.compare:
+        from rag_lib.run.comparison import compare
+
+        _alone(options, "--compare takes folders of runs")
+        print(compare([Path(name) for name in options.compare], out or home() / "runs" / "compare"))
+    elif options.sweep:
+        from rag_lib.run.sweep import run_sweep
+
+        _alone(options, "A sweep's file names edition, notebooks and parameters")
+        run_sweep(options.sweep, family=family, out=out or home() / "runs" / options.sweep.stem)
+    elif options.inplace:
         _check_inplace(options, family[0].parent)
         runs.run_inplace(chosen)
     else:
@@ -106,6 +118,11 @@ def _link(family: Sequence[Path]) -> None:
     print("\n".join(f"{path.stem} has new links" for path in changed) or "The links are as they should be.")
 
 
+def _alone(options: argparse.Namespace, sentence: str) -> None:
+    if options.notebooks or options.parameters or options.edition:
+        raise RagError(f"{sentence}: leave those of the command line out.")
+
+
 def _check_inplace(options: argparse.Namespace, folder: Path) -> None:
     if options.parameters or options.out:
         raise RagError("--inplace runs the notebooks with their own defaults: leave -p and --out out.")
@@ -132,6 +149,8 @@ def make_parser() -> argparse.ArgumentParser:
         metavar=("NAME", "VALUE"),
         help="a parameter that goes before the edition's; may be given many times",
     )
+    parser.add_argument("--sweep", type=Path, metavar="FILE", help="run every combination of a YAML file's values")
+    parser.add_argument("--compare", nargs="+", metavar="FOLDER", help="what differs between runs, as text and a page")
     parser.add_argument("--list", action="store_true", help="show the notebooks and their parameters, run nothing")
     parser.add_argument("--inplace", action="store_true", help="refresh the committed notebooks, with their defaults")
     parser.add_argument("--links", action="store_true", help="write the links and Colab's cell into all, run nothing")
