@@ -1,13 +1,12 @@
 """What the README promises is there: its files, its make targets, and no figure left to be filled in."""
 
-import itertools
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 
-from rag_lib.run.command import choose, find_notebooks
+from rag_lib.run.command import choose, find_notebooks, make_parser
 from rag_lib.run.parameters import load_edition, plan
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,13 +42,10 @@ def commands(page):
 
 @pytest.mark.parametrize("words", [words for page in PAGES for words in commands(page)], ids=" ".join)
 def test_the_parameters_of_its_commands_are_the_notebooks(words):
-    names = list(itertools.takewhile(lambda word: not word.startswith("-"), words))
-    overrides = dict(zip(words[len(names) + 1 :: 3], words[len(names) + 2 :: 3], strict=True))
-    if "--edition" in words:
-        overrides = {}
+    given = make_parser().parse_args(words)
     family = find_notebooks(ROOT / "notebooks")
-    values = load_edition(ROOT / "notebooks" / "editions", "offline")
-    assert plan(choose(family, names), edition=values, overrides=overrides, family=family)
+    values = load_edition(ROOT / "notebooks" / "editions", given.edition or "offline")
+    assert plan(choose(family, given.notebooks), edition=values, overrides=dict(given.parameters), family=family)
 
 
 def test_the_front_page_is_short():

@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,18 @@ from papermill.exceptions import PapermillExecutionError
 
 from rag_lib.errors import RagError
 from rag_lib.paths import replacing
+from rag_lib.run.progress import heading
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 CONNECTION = "kernel-rag_lib-{pid}.json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
+# What helps where a notebook itself gives no sentence: a mark in the reason -> the remedy
+REMEDIES = {
+    "ModuleNotFoundError": "A package is missing here: `make setup` (or `python -m pip install -e .`) installs it.",
+    "No space left on device": "The disk is full: make room, or move data/ and runs/ by RAG_HOME.",
+    "MemoryError": "Memory ran out: close other programs, or choose a smaller encoder.",
+    "AssertionError": "The notebook checks there that what it says holds: with its own defaults it does.",
+}
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 LANGUAGE = {
     "codemirror_mode": {"name": "ipython", "version": 3},
@@ -63,16 +71,26 @@ class ThisInterpreter(AsyncKernelManager):
 
 
 class NotebookFailed(RagError):
-    """A notebook stopped: its message says where and why."""
+    """A notebook stopped: its message says where and why. `kept`: what ran until then, if any of it did."""
+
+    def __init__(self, message: str, kept: Path | None = None):
+        super().__init__(message)
+        self.kept = kept
 
 
 def execute(
-    notebook: Path, target: Path, parameters: Mapping[str, Any] | None = None, *, cwd: Path, bar: bool = False
+    notebook: Path,
+    target: Path,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    cwd: Path,
+    hooks: Mapping[str, Callable] | None = None,
 ) -> float:
     """Run `notebook` in the folder `cwd` and write the executed copy to `target`. Returns seconds.
 
-    `bar`: a progress bar of cells on stderr. `target` appears whole, by renaming. Raises NotebookFailed at the
-    first failing cell; what was executed until then is kept beside the target as <name>.failed.ipynb.
+    `hooks`: what nbclient calls on the way, such as `on_cell_execute`. `target` appears whole, by renaming. Raises
+    NotebookFailed at the first failing cell; what was executed until then is kept beside the target as
+    <name>.failed.ipynb.
     """
     failed = target.with_name(f"{target.stem}.failed.ipynb")
     started = time.perf_counter()
@@ -84,18 +102,21 @@ def execute(
                 parameters=dict(parameters or {}),
                 kernel_name=KERNELSPEC["name"],
                 language="python",
-                progress_bar={"desc": notebook.stem, "leave": False} if bar else False,
+                progress_bar=False,
                 cwd=str(cwd),
                 kernel_manager_class=ThisInterpreter,
+                **(hooks or {}),
             )
         except PapermillExecutionError as exc:
             os.replace(partial, failed)
-            raise NotebookFailed(describe(notebook, exc)) from exc
+            above = heading(nbformat.read(failed, as_version=4).cells, exc.cell_index)
+            raise NotebookFailed(describe(notebook, exc, above=above), failed) from exc
         except DeadKernelError as exc:
             os.replace(partial, failed)
             raise NotebookFailed(
                 f"{notebook.stem} lost its kernel, most often for want of memory: close other programs and run it "
-                "again."
+                "again.",
+                failed,
             ) from exc
         except RuntimeError as exc:  # how nbclient says that the kernel did not come up
             raise NotebookFailed(
@@ -111,24 +132,29 @@ def _literal(path: Path) -> str:
     return str(path.resolve()).replace("{", "{{").replace("}", "}}")
 
 
-def describe(notebook: Path, error: PapermillExecutionError) -> str:
-    """Where and why a notebook stopped; for a RagError, whose traceback is one line, only its sentence."""
+def describe(notebook: Path, error: PapermillExecutionError, *, above: str = "") -> str:
+    """Where and why a notebook stopped, and what helps; for a RagError, whose traceback is one line, its sentence.
+
+    `above`: the heading under which the cell stands.
+    """
     place = f"cell [{error.exec_count}]" if error.exec_count else f"cell number {error.cell_index + 1}"
+    place += f", {above!r}" if above else ""
     reason = f"{error.ename}: {ANSI.sub('', error.evalue or '').strip()}".rstrip(": ")
     lines = error.source.strip().splitlines()
     if len(error.traceback) == 1 and ANSI.sub("", error.traceback[0]) == reason:
         return f"{notebook.stem} stopped at {place}.\n{reason.removeprefix(f'{error.ename}: ')}"
     shown = "\n".join(f"    {line}" for line in lines[:6]) + ("\n    ..." if len(lines) > 6 else "")
-    return f"{notebook.stem} stopped at {place}:\n{shown}\n{reason}"
+    remedy = next((remedy for mark, remedy in REMEDIES.items() if mark in reason), "")
+    return f"{notebook.stem} stopped at {place}:\n{shown}\n{reason}" + (f"\n{remedy}" if remedy else "")
 
 
-def refresh(notebook: Path, *, workspace: Path, cwd: Path, bar: bool = False) -> float:
+def refresh(notebook: Path, *, workspace: Path, cwd: Path, hooks: Mapping[str, Callable] | None = None) -> float:
     """Execute a committed notebook with its own default parameters and put the cleaned result in its place.
 
     A failure leaves the notebook as it was. `workspace`: a folder for the copy on the way. Returns seconds.
     """
     copy = workspace / notebook.name
-    seconds = execute(notebook, copy, cwd=cwd, bar=bar)
+    seconds = execute(notebook, copy, cwd=cwd, hooks=hooks)
     with replacing(notebook) as beside:
         nbformat.write(clean(nbformat.read(copy, as_version=4)), beside)
     copy.unlink()

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from rag_lib.errors import RagError
 
 LOCK = ".run.lock"
+MADE_BY = "rag_lib.run"
 HERO_FILES = ("result.json", "query.jpg", "panorama.jpg", "winner.jpg")
 OURS = ('content="rag_lib.run"', "<title>Multimodal RAG with Milvus</title>")  # of pages
 
@@ -51,11 +52,11 @@ def clear(out: Path, chosen: Sequence[Path], *, shown: str, hero: bool) -> list[
     a page there that no run has left.
     """
     pages = (path.with_suffix(".html").name for path in chosen)
-    names = (*(path.name for path in chosen), *pages, "index.html")
+    names = (*(path.name for path in chosen), *pages, "index.html", "run.json")
     there = [out / name for name in names if (out / name).exists()]
     if foreign := [path.name for path in there if not _is_result(path)]:
         raise RagError(f"{shown} holds a {foreign[0]} that no run has left there: name another folder with --out.")
-    failed = [out / f"{path.stem}.failed.ipynb" for path in chosen]
+    failed = [out / f"{path.stem}.failed.{ending}" for path in chosen for ending in ("ipynb", "html")]
     killed = out.glob(".*.part.ipynb")
     for path in (*there, *failed, *killed, *(out / "hero" / name for name in HERO_FILES if hero)):
         path.unlink(missing_ok=True)
@@ -67,7 +68,8 @@ def _is_result(path: Path) -> bool:
     if path.suffix == ".html":
         return any(mark in text for mark in OURS)
     try:
-        return "papermill" in json.loads(text)["metadata"]
+        content = json.loads(text)
+        return content["made_by"] == MADE_BY if path.suffix == ".json" else "papermill" in content["metadata"]
     except (ValueError, KeyError, TypeError):
         return False
 

@@ -1,7 +1,8 @@
 """An executed notebook as a page to read: one file, which needs no Jupyter and no network.
 
 In: a notebook's file. Out: <its name>.html beside it, of the template lesson/: with Colab's cell folded, pictures that
-say what they show, and links to the pages of its neighbors.
+say what they show, and links to the pages of its neighbors. `split_page` takes such a page apart, so that several can
+stand in one.
 """
 
 import re
@@ -14,6 +15,9 @@ from rag_lib.run.execution import clean
 
 BADGE = re.compile(r"!\[(Open in Colab)\]\([^)]*\)")  # a picture from elsewhere
 NEIGHBOR = re.compile(r"\]\((\d\d_\w+)\.ipynb\)")
+STYLE = re.compile(r"<style.*?</style>", re.DOTALL)
+ICON = re.compile(r"url\([\"']?data:image/svg\+xml[^)]*\)")  # of Jupyter's buttons, which a page has not
+PLACE = re.compile(r'(<[^>]*?\b(?:id="|href="#))([^"]*")')
 
 
 def write_lesson_page(notebook: Path) -> Path:
@@ -32,3 +36,15 @@ def write_lesson_page(notebook: Path) -> Path:
     with replacing(path) as beside:
         beside.write_text(page, encoding="utf-8")
     return path
+
+
+def split_page(path: Path, names: list[str]) -> tuple[str, str]:
+    """(styles, body) of a page that `write_lesson_page` wrote, for a larger page that holds those of `names`.
+
+    Its places get its name before theirs, and links to the pages of `names` lead to where they stand.
+    """
+    head, _, rest = path.read_text(encoding="utf-8").partition("<main>")
+    body = PLACE.sub(rf"\g<1>{path.stem}-\2", rest.rpartition("</main>")[0])
+    for name in names:
+        body = body.replace(f'href="{name}.html"', f'href="#{name}"')
+    return ICON.sub("none", "\n".join(STYLE.findall(head))), body

@@ -70,19 +70,23 @@ def plan(
     *,
     edition: Mapping[str, Any],
     overrides: Mapping[str, str],
+    given: Mapping[str, Any] | None = None,
     family: Iterable[Path] = (),
 ) -> dict[Path, dict[str, Any]]:
     """The parameters that each chosen notebook gets: the edition's, then the overrides, only those it declares.
 
-    `overrides`: name -> text, read as the declared type. `family`: all notebooks that the edition is for, so that
-    it may name a parameter of one that is not run now; an override must be declared by a chosen one.
+    `overrides`: name -> text, read as the declared type; `given`: name -> value, as a sweep's file sets it. `family`:
+    all notebooks that the edition is for, so that it may name a parameter of one that is not run now; an override and a
+    given value must be declared by a chosen one.
     Raises RagError for an unknown name, a value of the wrong type, or a secret.
     """
+    given = given or {}
     chosen = list(chosen)
     declarations = {notebook: read_parameters(notebook) for notebook in [*chosen, *family]}
-    for name, value in [*edition.items(), *overrides.items()]:
+    for name, value in [*edition.items(), *given.items(), *overrides.items()]:
         _refuse_secret(name, value)
     _refuse_unknown(edition, declarations.values(), "The edition")
+    _refuse_unknown(given, [declarations[notebook] for notebook in chosen], "The sweep")
     _refuse_unknown(overrides, [declarations[notebook] for notebook in chosen], "-p")
 
     plans = {}
@@ -91,8 +95,9 @@ def plan(
         for name, entry in declarations[notebook].items():
             if name in overrides:
                 values[name] = from_text(name, overrides[name], entry["inferred_type_name"])
-            elif name in edition:
-                values[name] = _check(name, edition[name], entry["inferred_type_name"])
+            elif name in given or name in edition:
+                value = given[name] if name in given else edition[name]
+                values[name] = _check(name, value, entry["inferred_type_name"])
         plans[notebook] = values
     return plans
 

@@ -1,12 +1,12 @@
-"""The page that a run leaves: the hero query, the winner and why, the panorama, and the executed notebooks.
+"""The page that a run leaves, one file to send: the hero query, what was found, with what, and every notebook whole.
 
 `save_hero` is how notebook 05 leaves its result in <folder>/hero/: result.json, panorama.jpg, winner.jpg and, if the
-query had a picture, query.jpg. `write_page` makes <folder>/index.html of it and of the template page.html; it links
-those and the notebooks.
+query had a picture, query.jpg. `write_page` makes <folder>/index.html of it, of the run's record, of the cells tagged
+`result`, of the notebooks' pages and of the template page.html.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from rag_lib.errors import RagError
 from rag_lib.images import thumbnail
 from rag_lib.paths import replacing, resolve
 from rag_lib.records import Query, Ranking
+
+LIMIT = 4_900_000  # bytes: what most mail servers carry without a murmur
 
 PICTURES = ("panorama.jpg", "winner.jpg")
 TEXTS = ("query_text", "winner_title", "reason")
@@ -71,12 +73,58 @@ def load_hero(folder: Path) -> dict[str, Any] | None:
     return result | {"has_picture": (folder / "query.jpg").exists()}
 
 
-def write_page(folder: Path, runs: Sequence[tuple[str, float]], *, edition: str, hero: dict[str, Any] | None) -> Path:
-    """Write `folder`/index.html. `runs`: (file name of an executed notebook, seconds), in the order of execution."""
-    places = FileSystemLoader(Path(__file__).parent)
-    templates = Environment(loader=places, autoescape=True, trim_blocks=True, keep_trailing_newline=True)
-    page = templates.get_template("page.html").render(runs=runs, edition=edition, hero=hero)
+def write_page(folder: Path, record: Mapping[str, Any], *, hero: Mapping[str, Any] | None) -> Path:
+    """Write `folder`/index.html, at most `LIMIT` bytes long; returns its path.
+
+    `record`: as `write_record` made it; the executed notebooks and their pages lie in `folder`. Nothing outside of the
+    file is needed to read it. Where smaller pictures are not enough, the longest notebooks stay out, and it is said.
+    """
+    import nbformat  # what follows takes a second to import, and notebook 05 needs `save_hero` alone
+
+    from rag_lib.run.lesson_page import split_page
+    from rag_lib.run.pictures import address, fit
+    from rag_lib.run.results import read_results
+
+    names = [line["name"] for line in record["notebooks"]]
+    pages = {name: split_page(folder / f"{name}.html", names) for name in names}
+    found = {name: read_results(nbformat.read(folder / f"{name}.ipynb", as_version=4)) for name in names}
+    pictures = {name: address(folder / "hero" / f"{name}.jpg") for name in _pictures(hero)}
+    left_out: list[str] = []
+    while True:
+        kept = {name: body for name, (_, body) in pages.items() if name not in left_out}
+        page = fit(
+            render(
+                "page.html",
+                run=record,
+                hero=hero,
+                pictures=pictures,
+                found={name: results for name, results in found.items() if results},
+                styles=next((styles for styles, _ in pages.values()), "") if kept else "",
+                bodies=kept,
+                left_out=sorted(left_out),
+            ),
+            LIMIT,
+        )
+        if len(page.encode()) <= LIMIT or not kept:
+            break
+        left_out.append(max(kept, key=lambda name: len(kept[name])))
     path = folder / "index.html"
     with replacing(path) as beside:
         beside.write_text(page, encoding="utf-8")
     return path
+
+
+def render(template: str, **values: Any) -> str:
+    """A page of this folder's templates, with everything escaped that is not marked as safe there."""
+    from rag_lib.run.results import table_rows
+
+    places = FileSystemLoader(Path(__file__).parent)
+    templates = Environment(loader=places, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    templates.filters["table"] = table_rows
+    return templates.get_template(template).render(**values)
+
+
+def _pictures(hero: Mapping[str, Any] | None) -> list[str]:
+    if not hero:
+        return []
+    return ["winner", "panorama", *(["query"] if hero["has_picture"] else [])]
