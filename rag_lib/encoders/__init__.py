@@ -18,7 +18,8 @@ def load_encoder(name: str, weights: str | Path | None = None, device: str = "au
 
     `name`: of the last two, what sentence-transformers loads as multimodal, and BGE-VL. Code in a model's repository
     is never run. `weights`: a checkpoint or the folder that holds it; None: the package's own, or from the hub.
-    `device`: "auto", "cpu", "cuda" or "mps". `dtype`: "float32", "bfloat16", "float16" (for GPUs without bfloat16), or
+    `device`: "auto", "cpu", "cuda" or "mps". `dtype`: "float32", "bfloat16", "float16" (for GPUs without bfloat16),
+    "int8" (of the pocket and the official models on a CPU: quicker than float32, and not quite its vectors), or
     "auto": bfloat16 for the official models where the machine has it, for others on CUDA only, else float32.
     Raises RagError for an unknown name, weights that are missing or do not fit, a model that takes no pictures, and a
     device or dtype that is not there.
@@ -31,11 +32,15 @@ def load_encoder(name: str, weights: str | Path | None = None, device: str = "au
             f"Unknown encoder {name[:200]!r}.{did_you_mean(name, ENCODERS)} Known: {', '.join(ENCODERS)}; a hub id "
             "'org/model' or a folder that holds a model works as well."
         )
+    import torch
+
     from rag_lib.encoders.device import choose_device, choose_dtype
     from rag_lib.encoders.visualized_bge import loading
 
     device = choose_device(device)
     dtype = choose_dtype(dtype, device, large=name in loading.CHECKPOINTS)
+    if dtype is torch.int8 and name not in ("pocket", *loading.CHECKPOINTS):
+        raise RagError(f"int8 is for the pocket and the official models, not for {name!r}: leave dtype at 'auto'.")
     if name == "pocket":
         from rag_lib.encoders.pocket.loading import POCKET_FOLDER, load_pocket
 

@@ -4,8 +4,8 @@ import torch
 
 from rag_lib.errors import RagError
 
-DTYPES = ("auto", "float32", "bfloat16", "float16")
-MARKS = {torch.float32: "", torch.bfloat16: "h", torch.float16: "f"}  # the end of a fingerprint
+DTYPES = ("auto", "float32", "bfloat16", "float16", "int8")
+MARKS = {torch.float32: "", torch.bfloat16: "h", torch.float16: "f", torch.int8: "q"}  # the end of a fingerprint
 
 
 def choose_device(device: str) -> str:
@@ -27,6 +27,8 @@ def choose_dtype(dtype: str, device: str, *, large: bool) -> torch.dtype:
     """
     if dtype not in DTYPES:
         raise RagError(f"Unknown dtype {dtype!r}; expected {', '.join(map(repr, DTYPES[:-1]))} or {DTYPES[-1]!r}.")
+    if dtype == "int8" and not (device == "cpu" and has_int8()):
+        raise RagError(f"int8 is computed on CPUs with oneDNN only, not here on {device!r}: leave dtype at 'auto'.")
     if dtype == "auto":
         dtype = "bfloat16" if (large or device == "cuda") and has_bfloat16(device) else "float32"
     return getattr(torch, dtype)
@@ -40,3 +42,8 @@ def has_bfloat16(device: str) -> bool:
         return torch.backends.mps.is_macos_or_newer(14, 0)
     # torch has no public question for these yet.
     return any(getattr(torch.cpu, f"_is_{unit}_supported", bool)() for unit in ("avx512_bf16", "amx_tile"))
+
+
+def has_int8() -> bool:
+    """Whether torch was built with oneDNN, which multiplies int8 on CPUs."""
+    return torch.backends.mkldnn.is_available() and "onednn" in torch.backends.quantized.supported_engines

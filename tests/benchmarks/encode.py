@@ -26,12 +26,12 @@ from transformers import BatchEncoding
 
 from rag_lib.drawn.drawing import CATEGORIES, LOOKS, draw_product
 from rag_lib.encoders.base import READERS
-from rag_lib.encoders.device import has_bfloat16
+from rag_lib.encoders.device import has_bfloat16, has_int8
 from rag_lib.encoders.preprocess import normalize, read_square
 from rag_lib.encoders.visualized_bge.checkpoint import load_checkpoint, read_tensors
 from rag_lib.encoders.visualized_bge.encoder import ComposedEncoder
 from rag_lib.encoders.visualized_bge.inference import MICRO_BATCH, InferenceModel
-from rag_lib.encoders.visualized_bge.layers import Linear
+from rag_lib.encoders.visualized_bge.layers import Linear, carried
 from rag_lib.encoders.visualized_bge.model import CONFIGS, VisualizedBGE
 
 GIGA = 1e9
@@ -101,10 +101,12 @@ def multiply_rate(device: str, dtype: torch.dtype) -> float:
     for rows, given, made in ((1576, 768, 3072), (2048, 2048, 2048), (6304, 3072, 768), (8192, 8192, 8192)):
         if device == "cpu" and rows == 8192:
             continue
-        x, layer = torch.randn(rows, given, device=device).to(dtype), torch.nn.Linear(given, made, device=device)
-        packed, weight = Linear(layer, dtype=dtype), layer.weight.detach().to(dtype)
+        x = torch.randn(rows, given, device=device).to(carried(dtype))
+        layer = torch.nn.Linear(given, made, device=device).requires_grad_(False)
+        packed, weight = Linear(layer, dtype=dtype), layer.weight.to(x.dtype)
+        ways = [lambda x=x, packed=packed: packed(x), lambda x=x, weight=weight: x @ weight.T]
         for _ in range(12):
-            for multiply in (lambda x=x, packed=packed: packed(x), lambda x=x, weight=weight: x @ weight.T):
+            for multiply in ways[:1] if dtype == torch.int8 else ways:
                 with torch.inference_mode():
                     best = max(best, 2 * rows * given * made / timed(multiply, device)[1] / GIGA)
     return best
@@ -171,14 +173,16 @@ def main() -> None:
     work = {"whole": gflop_a_picture(model, there, device)}
     work["ours"] = gflop_a_picture(unpacked(model, device), there, device)
     dtypes = [torch.float32, *[torch.bfloat16] * has_bfloat16(device)]
+    dtypes += [torch.int8] * (device == "cpu" and has_int8())
     rates = {mark(dtype): multiply_rate(device, dtype) for dtype in dtypes}
     with tempfile.TemporaryDirectory() as folder:
         paths = draw_files(Path(folder), max(options.pictures, options.loop))
         ways = {LOOP: (lambda paths: tutorials_loop(model, there, paths, device), paths[: options.loop])}
         for dtype in dtypes:
-            plain, ours = encoder(dtype, plain=True), encoder(dtype)
-            size = min(options.batch_size, MICRO_BATCH) if device == "cpu" else options.batch_size
-            ways[f"the same model in batches, {mark(dtype)}"] = embed(plain, size), paths[: options.pictures]
+            ours, size = encoder(dtype), min(options.batch_size, MICRO_BATCH) if device == "cpu" else options.batch_size
+            if dtype != torch.int8:
+                plain = embed(encoder(dtype, plain=True), size)
+                ways[f"the same model in batches, {mark(dtype)}"] = plain, paths[: options.pictures]
             ways[f"encode_images, {mark(dtype)}"] = embed(ours, options.batch_size), paths[: options.pictures]
         if device != "cpu":
             squares = [ours.prepare(path) for path in paths[: options.batch_size]]
@@ -195,7 +199,7 @@ def main() -> None:
             try:
                 function(given[: 8 if device == "cpu" else options.batch_size])  # warm-up
             except Exception as error:  # a machine without a compiler, or with too little memory
-                print(f"{way} failed: {type(error).__name__}: {str(error).splitlines()[0][:200]}")
+                print(f"{way} failed: {type(error).__name__}: {str(error)[:200]}")
                 failed.append(way)
         for _ in range(options.rounds):
             read = timed(lambda: list(ours._read_ahead(paths, 2 * options.batch_size, None)), "cpu")[1]

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from rag_lib.encoders.visualized_bge.layers import Linear, Norm, TextLayer, TowerBlock
+from rag_lib.encoders.visualized_bge.layers import Linear, Norm, TextLayer, TowerBlock, carried
 from rag_lib.encoders.visualized_bge.model import VisualizedBGE
 
 MICRO_BATCH = 16  # pictures at a time on a CPU: the activations of more leave its cache
@@ -26,20 +26,21 @@ class InferenceModel:
         tower, text = model.tower, model.text_model
         self.config, self.dim, self.n_patches = model.config, model.dim, model.n_patches
         self._positions = {composed: model.max_text_tokens(composed=composed) for composed in (False, True)}
+        weights, dtype = dtype, carried(dtype)
         self.device, self.dtype = device, dtype
         patch_embed = copy.deepcopy(tower.patch_embed).requires_grad_(False)
         self.patch_embed = patch_embed.to(dtype, memory_format=torch.channels_last)  # as `normalize` leaves the pixels
         self.cls_token, self.pos_embed = tower.cls_token.detach().to(dtype), tower.pos_embed.detach().to(dtype)
-        self.blocks = [TowerBlock(block, dtype) for block in tower.blocks]
+        self.blocks = [TowerBlock(block, weights) for block in tower.blocks]
         self.tower_norm = Norm(tower.norm, dtype)
         self.rope = _rotations(tower, device, dtype)
-        self.visual_proj = Linear(model.visual_proj, dtype=dtype)
+        self.visual_proj = Linear(model.visual_proj, dtype=weights)
         embeddings = text.embeddings
         self.words = embeddings.word_embeddings.weight.detach().to(dtype)
         self.kinds = embeddings.token_type_embeddings.weight.detach().to(dtype)[0]
         self.positions = embeddings.position_embeddings.weight.detach().to(dtype)
         self.embeddings_norm = Norm(embeddings.LayerNorm, dtype)
-        self.layers = [TextLayer(layer, dtype) for layer in text.encoder.layer]
+        self.layers = [TextLayer(layer, weights) for layer in text.encoder.layer]
         # XLM-RoBERTa counts the positions of a text alone from its padding id + 1.
         self.first_position = text.config.pad_token_id + 1 if model.config.text == "xlm-roberta" else 0
 
