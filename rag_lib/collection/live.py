@@ -45,9 +45,8 @@ def live_rows(segments: tuple, memtable: Any, deleted: Any) -> list[np.ndarray]:
         from milvus_lite.search.bitmap import build_valid_mask
 
         keys, seqs = [key for each in segments for key in each.pks], np.concatenate([each.seqs for each in segments])
-        ends = np.cumsum([len(each.pks) for each in segments])[:-1]
-        kept = segments, deleted._map, np.split(build_valid_mask(keys, seqs, deleted), ends)
-        _kept[memtable] = kept
+        masks = np.split(build_valid_mask(keys, seqs, deleted), np.cumsum([len(each.pks) for each in segments])[:-1])
+        kept = _kept[memtable] = segments, deleted._map, masks
     return kept[2]
 
 
