@@ -7,7 +7,9 @@ now. Running it twice embeds nothing twice, and a database that was lost is fill
 import re
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import numpy as np
 from tqdm.auto import tqdm
 
 from rag_lib.collection import Collection, owner_name
@@ -34,6 +36,20 @@ class IndexReport:
     skipped: tuple[Skipped, ...]
     encoded: int
     besides: int
+
+
+class IndexFaults(NamedTuple):
+    """What `verify_index` found; empty and False where all is well.
+
+    `outdated`: items that are not stored, or with another path, title or metadata. `wrong`: ids of the catalog whose
+    stored vector is not the embedding cache's. `unknown`: how many vectors the cache does not hold, so that nothing
+    tells whether they are right. `damaged`: rows come twice, or the index does not find what is stored.
+    """
+
+    outdated: list[Item]
+    wrong: list[str]
+    unknown: int
+    damaged: bool
 
 
 def collection_name(catalog: Catalog, encoder: Encoder, *, owner: str | None = None) -> str:
@@ -63,6 +79,8 @@ def update_index(
             tqdm.write(f"The collection in {collection.uri} is made again from the embedding cache.")
             collection.remake()
             missing, besides = list(catalog.items), []
+        if missing:
+            collection.fit_index(len(catalog.items))
         by_path = {item.path: item for item in missing}
         with tqdm(total=len(missing), desc="encode", unit="image", disable=not (progress and missing)) as bar:
             for start in range(0, len(missing), CHUNK):
@@ -78,6 +96,34 @@ def update_index(
     gone = [item.image_id for item in besides if item.path in left_out or not _is_there(item)]
     collection.delete(gone)
     return IndexReport(added, len(gone), tuple(skipped), encoded, len(besides) - len(gone))
+
+
+def verify_index(collection: Collection, catalog: Catalog, encoder: Encoder, *, progress: bool = True) -> IndexFaults:
+    """Compare every row with the catalog and every vector with the embedding cache; nothing is changed."""
+    outdated, _, stored = collection.compare(catalog.items, progress=progress)
+    ids = sorted({item.image_id for item in catalog.items}.intersection(stored))
+    wrong, unknown = [], 0
+    with (
+        EmbeddingCache.for_encoder(encoder) as known,
+        tqdm(total=len(ids), desc="verify", unit="row", disable=not progress) as bar,
+    ):
+        for start in range(0, len(ids), CHUNK):
+            for item, vector in collection.get(ids[start : start + CHUNK]):
+                if (true := known.get(item.image_id)) is None:
+                    unknown += 1
+                elif not np.allclose(vector, true / np.linalg.norm(true), atol=1e-3, rtol=0):
+                    wrong.append(item.image_id)
+                bar.update()
+        return IndexFaults(outdated, wrong, unknown, collection.is_damaged(stored, known))
+
+
+def repair_index(collection: Collection, catalog: Catalog, encoder: Encoder, *, progress: bool = True) -> IndexReport:
+    """Write again what `verify_index` finds wrong, from the embedding cache; only what that lacks is embedded."""
+    faults = verify_index(collection, catalog, encoder, progress=progress)
+    if faults.damaged:  # never of a server
+        collection.remake()
+    collection.delete(faults.wrong)
+    return update_index(collection, catalog, encoder, progress=progress)
 
 
 def open_index(

@@ -21,7 +21,7 @@ from rag_lib.encoders import load_encoder
 from rag_lib.encoders.cache import EmbeddingCache
 from rag_lib.errors import RagError
 from rag_lib.images import content_id
-from rag_lib.index import collection_name, open_index, update_index
+from rag_lib.index import collection_name, open_index, repair_index, update_index, verify_index
 
 
 @pytest.fixture(scope="module")
@@ -380,6 +380,25 @@ def test_killed_within_a_flush_no_row_comes_twice(folder, encoder, tmp_path, flu
         with open_(folder, encoder, tmp_path) as collection:
             hits = collection.search(encoder.encode_query(folder / "lamp.jpg"), limit=9)
             assert collection.count() == 3 == len({hit.item.image_id for hit in hits}) == len(hits)
+
+
+def test_every_row_is_verified_and_what_is_wrong_is_repaired_from_the_cache(folder, encoder, tmp_path, monkeypatch):
+    monkeypatch.setattr("rag_lib.index.CHUNK", 2)
+    with open_(folder, encoder, tmp_path) as collection:
+        catalog = load_folder(folder)
+        everything = (collection, catalog, encoder)
+        assert verify_index(*everything, progress=False) == ([], [], 0, False)
+        lamp, toaster = (next(item for item in catalog.items if item.path.stem == name) for name in ("lamp", "toaster"))
+        collection.upsert([lamp], np.eye(encoder.dim)[:1])
+        collection.delete([toaster.image_id])
+        assert verify_index(*everything, progress=False) == ([toaster], [lamp.image_id], 0, True)
+        monkeypatch.setattr(encoder, "embed_images", None)  # the vectors are in the embedding cache
+        assert repair_index(*everything, progress=False).encoded == 0
+        assert verify_index(*everything, progress=False) == ([], [], 0, False)
+        assert collection.search(stored_vectors(folder, encoder)["lamp.jpg"], limit=1)[0].item == lamp
+        with EmbeddingCache.for_encoder(encoder) as cache:
+            cache.path.unlink()
+        assert verify_index(*everything, progress=False).unknown == 3
 
 
 def test_rows_that_come_twice_already_are_made_again_from_the_cache(folder, encoder, tmp_path, monkeypatch):

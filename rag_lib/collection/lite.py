@@ -8,9 +8,12 @@ import logging
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rag_lib import paths
+from rag_lib.collection.live import live_rows, remember_live_rows
 from rag_lib.errors import RagError
 
 # Its server takes pymilvus's keepalive pings, one in ten seconds, for an attack, hangs up and logs that to stderr.
@@ -43,6 +46,7 @@ def acquire(path: Path, *, timeout: float) -> str:
         from milvus_lite.server_manager import server_manager_instance
     except ImportError:
         raise RagError("A local .db needs milvus-lite 3: pip install 'milvus-lite>=3'.") from None
+    remember_live_rows()
     logging.getLogger("milvus_lite").setLevel(logging.CRITICAL)  # what matters comes as an exception
     deadline = time.monotonic() + timeout
     try:
@@ -85,3 +89,40 @@ def release(path: Path) -> None:
         if _users[path] <= 0:
             del _users[path]
             server_manager_instance.release_server(str(path))
+
+
+def table(path: Path, name: str, fields: Sequence[str]) -> Any:
+    """The live rows of a collection that is open here, by their ids, as a `pyarrow.Table` of these columns.
+
+    None if only Milvus Lite itself can tell: there are rows that are not flushed, or it is not the one that is known.
+    """
+    import pyarrow as pa
+
+    try:
+        collection = _inner(path, name)
+        if collection._memtable.size():
+            return None
+        segments, deleted = collection._read_snapshot()
+        masks = live_rows(segments, collection._memtable, deleted) if segments else []
+        parts = [each.table.select(fields).filter(pa.array(mask)) for each, mask in zip(segments, masks, strict=True)]
+    except (AttributeError, ImportError, KeyError, TypeError):
+        return None
+    return pa.concat_tables(parts).sort_by("image_id") if parts else None
+
+
+def is_settled(path: Path, name: str, *, timeout: float) -> bool:
+    """Wait until Milvus Lite has no work left in the background. False if `timeout` (seconds) came first."""
+    try:
+        _inner(path, name)._wait_for_bg(timeout)
+    except TimeoutError:
+        return False
+    except (AttributeError, KeyError):
+        pass  # another version
+    return True
+
+
+def _inner(path: Path, name: str) -> Any:
+    """Milvus Lite's own object."""
+    from milvus_lite.server_manager import server_manager_instance
+
+    return server_manager_instance._servers[str(path)][1].get_collection(name)

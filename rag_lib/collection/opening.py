@@ -17,8 +17,9 @@ from rag_lib.errors import RagError, did_you_mean
 FULL = (2, 5)  # the first Milvus with nullable columns and BM25; any Milvus Lite of today has both
 MAX_DIM = 32_768
 # Exact. Rows and queries have length 1 here, so that the inner product is the cosine; for COSINE Milvus Lite would
-# measure and divide all rows anew for every query, which takes as long again.
+# measure and divide all rows anew for every query, which takes as long again. One that was named has COSINE.
 LOCAL_INDEX = {"index_type": "FLAT", "metric_type": "IP"}
+GROWN_INDEX = {"index_type": "HNSW", "metric_type": "IP"}
 LOCAL_INDEXES = ("FLAT", "HNSW", "HNSW_SQ", "IVF_FLAT", "IVF_SQ8", "AUTOINDEX")  # it takes any word, and fails later
 # b = 0: a title that says more is not worth less; the default, 0.75, is for pages of text. The parameters stand below
 # two "params": Milvus takes them so or flat, Milvus Lite only so, of what pymilvus sends.
@@ -27,15 +28,25 @@ WORD_INDEX = {"index_type": "SPARSE_INVERTED_INDEX", "metric_type": "BM25", "par
 
 
 class Opened(NamedTuple):
-    """`dim`: of the vectors. `output`: the fields that make an item. `words`: whether the titles' words are kept.
+    """`name`: the collection's own, where an alias was given. `dim`: of the vectors. `output`: the fields that make an
+    item. `words`: whether the titles' words are kept.
 
-    `lacks`: a sentence on what the server is too old for, "" for a current one.
+    `lacks`: a sentence on what the server is too old for, "" for a current one. `by_size`: whether it has the local
+    default while it is small.
     """
 
+    name: str
     dim: int
     output: list[str]
     words: bool
     lacks: str
+    by_size: bool
+
+
+def check_name(name: str) -> None:
+    """RagError for what no collection can be called."""
+    if not (name.isascii() and name.isidentifier() and len(name) <= 255):
+        raise RagError(f"{name!r} cannot name a collection: use letters, digits and _, not beginning with a digit.")
 
 
 def check_options(dim: int | None, index: str | None, *, local: bool) -> None:
@@ -121,8 +132,29 @@ def open_collection(
         call("drop_index", index_name="vector")
         build_missing()
         call("load_collection")
+    by_size = local and is_exact(call, metric="IP")
     output = [*(field for field in fields if field not in ("vector", WORDS)), "$meta"]
-    return Opened(stored, output, WORDS in fields, lacks)
+    return Opened(described["collection_name"], stored, output, WORDS in fields, lacks, by_size)
+
+
+def is_exact(call: Callable[..., Any], *, metric: str = "") -> bool:
+    """Whether the vectors' index compares all rows; and, if a `metric` is given, by that one."""
+    found = call("describe_index", index_name="vector")
+    return found["index_type"] == "FLAT" and metric in ("", found["metric_type"])
+
+
+def grow(client: Any, call: Callable[..., Any]) -> None:
+    """Give a local collection that has `LOCAL_INDEX` the `GROWN_INDEX`; nothing is lost if this is interrupted."""
+    if not is_exact(call, metric="IP"):
+        return  # somebody else was quicker
+    call("release_collection")
+    call("drop_index", index_name="vector")
+    wanted = {"vector": GROWN_INDEX, WORDS: WORD_INDEX}
+    for field in wanted.keys() - set(call("list_indexes")):
+        params = client.prepare_index_params()
+        params.add_index(field, **wanted[field])
+        call("create_index", index_params=params)
+    call("load_collection")
 
 
 def _lacks(place: str, version: str) -> str:

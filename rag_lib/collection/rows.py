@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ TEXTS = ("category", "theme", "color")  # columns of their own, beside price; al
 # one segment, not within the collection: a few titles written later count for less until it has merged segments.
 WORDS = "title_bm25"
 SOURCE = "rag_lib_source"  # on a server: the host and root folder that a row was written from
+NO_METADATA = frozenset((*OWN, SOURCE))
 COLUMNS = ("image_id", "path", "title", *TEXTS, "price")
 MAX_ID = 64  # bytes
 # Words that Milvus calls _english_ (Lucene's list); written out, because Milvus Lite does not know that name.
@@ -59,8 +60,32 @@ def to_row(
 
 def to_item(row: Mapping[str, Any], *, root: Path | None = None) -> Item:
     """The item that was stored; metadata without a value is left out."""
-    metadata = {key: value for key, value in spread(row).items() if key not in (*OWN, SOURCE) and value is not None}
-    return Item(row["image_id"], Path(root or "", row["path"]), row["title"], metadata)
+    return Item(row["image_id"], Path(root or "", row["path"]), row["title"], _metadata(row))
+
+
+def same_as(root: Path | None) -> Callable[[Item, Mapping[str, Any] | None], bool]:
+    """Whether an item would be stored as the row that is there, if one is. Most are told without writing it as a row.
+
+    `root`: see `to_row`. RagError for what the collection cannot hold.
+    """
+    below = None if root is None else os.path.join(os.path.abspath(root), "")
+
+    def is_same(item: Item, row: Mapping[str, Any] | None) -> bool:
+        if row is None:
+            to_row(item, None, root=root)  # what cannot be stored is told before it is embedded
+            return False
+        path = os.fspath(item.path)
+        path = path.removeprefix(below) if below else path
+        if path == row["path"] and (path.startswith("/") or len(path) < len(os.fspath(item.path))):
+            if (item.title or "") == row["title"] and _metadata(row) == item.metadata:
+                return True
+        return to_item(row, root=root) == to_item(to_row(item, None, root=root), root=root)
+
+    return is_same
+
+
+def _metadata(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in spread(row).items() if value is not None and key not in NO_METADATA}
 
 
 def spread(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -36,6 +36,21 @@ def test_every_row_can_be_found(filled, samples):
     assert collection.ids() == {item.image_id for item in samples.items(40)}
 
 
+def test_many_queries_in_one_call_find_what_each_finds_alone(filled, samples, monkeypatch):
+    collection, _ = filled
+    queries = samples.vectors(7, seed=3) * 2
+    options = {"limit": 3, "where": {"category": "toaster"}, "exclude": ["id003"]}
+    alone = [samples.ids(collection.search(query, **options)) for query in queries]
+    for rows in (1, 30, 1_000):
+        monkeypatch.setattr("rag_lib.collection.searching.ROWS", rows)
+        found = collection.search_many(queries, **options)
+        assert [samples.ids(hits) for hits in found] == alone and {hits[0].rank for hits in found} == {1}
+    assert collection.search_many(np.empty((0, samples.DIM))) == []
+    for bad in (queries[:, :4], queries[0], np.zeros((2, samples.DIM))):
+        with pytest.raises(RagError, match="query vector"):
+            collection.search_many(bad)
+
+
 @pytest.mark.parametrize(
     ("where", "holds"),
     [
@@ -407,7 +422,7 @@ def test_both_rankings_are_read_as_deep_as_the_limit_and_deeper(backend, samples
             # id020, alone with both words: 1/81 + 1/61 = 0.0287; id012, nearest of those with one: 1/73 + 1/62 = 0.0298
             assert samples.ids(collection.search(query, text="red lamp", limit=1)) == ["id012"]
             assert samples.ids(collection.search(query, text="red lamp", limit=3)) == ["id012", "id013", "id014"]
-            monkeypatch.setattr("rag_lib.collection.milvus.DEPTH", 3)
+            monkeypatch.setattr("rag_lib.collection.searching.DEPTH", 3)
             assert len(collection.search(query, text="red lamp", limit=25)) == 25
             assert len(collection.search(query, text="red lamp", limit=30)) == 30
 
