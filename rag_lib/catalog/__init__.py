@@ -9,13 +9,14 @@ from rag_lib.errors import RagError, did_you_mean
 from rag_lib.paths import beginning, resolve
 from rag_lib.records import Catalog, as_text
 
-NAMES = ("drawn", "amazon")
+NAMES = ("drawn", "amazon", "photographs")
 
 __all__ = ["NAMES", "load_catalog", "load_folder", "query_picture"]
 
 
 def load_catalog(name: str | Path, *, folder: str | Path | None = None, seed: int = 0) -> Catalog:
-    """The catalog `name`: "drawn" (drawn here on first use), "amazon" (downloaded on first use), or a folder's path.
+    """The catalog `name`: "drawn" (drawn here on first use), "amazon" (downloaded on first use), "photographs" (of
+    installed packages), or a folder's path.
 
     `folder`: where the drawn catalog is kept, or where the Amazon archive or its unpacked folder lies, if not in the
     usual place. `seed`: of the drawn catalog. A relative path is meant below the project's home. Raises RagError.
@@ -29,6 +30,10 @@ def load_catalog(name: str | Path, *, folder: str | Path | None = None, seed: in
         from rag_lib.catalog.amazon import load_amazon
 
         return load_amazon(folder)
+    if given == "photographs":
+        from rag_lib.catalog.photographs import load_photographs
+
+        return load_photographs()
     if given and os.path.isdir(resolve(given)):
         return load_folder(resolve(given))
     raise RagError(
@@ -66,4 +71,5 @@ def _nearest(given: str) -> str:
         beside = [Path(given).with_name(path.name).as_posix() for path in folders]
     except (OSError, ValueError):  # no such folder, one that cannot be read, or no path at all
         beside = []
-    return did_you_mean(given, NAMES) or did_you_mean(given, beside) or beginning(given)
+    names = NAMES if len(Path(given).parts) == 1 else ()  # a path is no misspelt name
+    return did_you_mean(given, names) or did_you_mean(given, beside) or beginning(given)
