@@ -45,7 +45,8 @@ def test_the_parameters_of_its_commands_are_the_notebooks(words):
     given = make_parser().parse_args(words)
     family = find_notebooks(ROOT / "notebooks")
     values = load_edition(ROOT / "notebooks" / "editions", given.edition or "offline")
-    assert plan(choose(family, given.notebooks), edition=values, overrides=dict(given.parameters), family=family)
+    chosen = choose(family, given.notebooks or values.notebooks)
+    assert plan(chosen, edition=values.values, overrides=dict(given.parameters), family=family)
 
 
 def test_the_front_page_is_short():

@@ -66,6 +66,36 @@ def lesson(tmp_path):
     return run
 
 
+def test_an_edition_runs_the_notebooks_that_it_names(lesson):
+    (lesson.folder / "editions" / "offline.yaml").write_text("notebooks: 02-07\nlimit: 4\nseed: 3\n")
+    assert lesson() == 0
+    assert left(lesson.out) == ["02_second.ipynb", "index.html"]
+
+
+def test_a_notebook_that_the_edition_does_not_name_keeps_its_own_values(lesson):
+    (lesson.folder / "editions" / "offline.yaml").write_text("notebooks: 02_second\nseed: 3\n")
+    assert lesson("01", "02") == 0
+    assert printed(lesson.out / "01_first.ipynb") == "seed 0\n"
+    assert lesson("01", "-p", "seed", "5") == 0
+    assert printed(lesson.out / "01_first.ipynb") == "seed 5\n"
+
+
+@pytest.mark.parametrize("named", ["[2]", "12", "{a: b}"])
+def test_an_editions_notebooks_are_names(lesson, named, capsys):
+    (lesson.folder / "editions" / "offline.yaml").write_text(f"notebooks: {named}\n")
+    assert lesson() == 1
+    assert "write numbers in quotes, such as '01-04 12'." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("catalog, asked", [("my/photos", ""), ("amazon", "leopard")])
+def test_an_editions_picture_is_not_asked_for_in_a_folder_of_ones_own(lesson, catalog, asked):
+    (lesson.folder / "editions" / "offline.yaml").write_text("query_image: leopard\ncatalog: drawn\n")
+    parameters = "catalog: str = ''\nquery_image: str = 'zebra'"
+    write_notebook(lesson.folder / "01_first.ipynb", parameters, "print(catalog, query_image)")
+    assert lesson("01", "-p", "catalog", catalog) == 0
+    assert printed(lesson.out / "01_first.ipynb").strip() == f"{catalog} {asked}".strip()
+
+
 def left(folder):
     """The names of what lies there, without the pages that go with its notebooks."""
     names = {path.name for path in folder.iterdir()}

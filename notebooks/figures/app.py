@@ -15,7 +15,7 @@ from playwright.sync_api import sync_playwright
 from rag_lib.app import start
 from rag_lib.run.parameters import load_edition
 
-OFFLINE = load_edition(Path(__file__).parent.parent / "editions", "offline")
+OFFLINE = load_edition(Path(__file__).parent.parent / "editions", "offline").values
 
 with start(**OFFLINE) as server, sync_playwright() as playwright:
     alone = ["--no-sandbox"] if os.geteuid() == 0 else []

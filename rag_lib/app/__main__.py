@@ -64,7 +64,7 @@ def _serve(options: argparse.Namespace) -> Server:
 
 
 def _choices(options: argparse.Namespace) -> Choices:
-    values = load_edition(notebooks() / "editions", options.edition)
+    values = load_edition(notebooks() / "editions", options.edition).values
     given: dict[str, list[str]] = {}
     for name, value in options.parameters:
         given.setdefault(name, []).append(value)

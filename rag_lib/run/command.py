@@ -5,6 +5,7 @@ notebooks and index.html in the output folder.
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +13,12 @@ from pathlib import Path
 from rag_lib.errors import RagError
 from rag_lib.paths import home, notebooks
 
+NUMBERS = re.compile(r"\d\d-\d\d")
 EPILOG = """examples:
   python -m rag_lib.run                                      all numbered notebooks, offline, into runs/offline
   python -m rag_lib.run 04_search -p query_text "a toaster in this style"
   python -m rag_lib.run --edition tutorial -p milvus_uri http://localhost:19530
+  python -m rag_lib.run --edition photos -p catalog my/photos
   python -m rag_lib.run --sweep sweep.yaml                   every combination of values, then a comparing page
   python -m rag_lib.run --compare runs/offline runs/mine     what differs between them
   python -m rag_lib.run --list                               the notebooks and their parameters
@@ -70,6 +73,8 @@ def _work(options: argparse.Namespace, family: Sequence[Path], chosen: Sequence[
         runs.run_inplace(chosen)
     else:
         edition = options.edition or "offline"
+        if not options.notebooks:
+            chosen = choose(family, runs.load_edition(family[0].parent / "editions", edition).notebooks)
         out = out or (home() / "runs" / edition).resolve()
         overrides = dict(options.parameters)
         plans = runs.plan_run(chosen, family=family, edition=edition, overrides=overrides, out=out)
@@ -88,11 +93,12 @@ def find_notebooks(folder: Path) -> list[Path]:
 
 
 def choose(family: Sequence[Path], names: Sequence[str]) -> list[Path]:
-    """Those that are meant by "04_search", "04", "04_search.ipynb" or a path, in the lesson's order; all if none."""
+    """Those meant by "04_search", "04", "01-04", "04_search.ipynb" or a path, in the lesson's order; all if none."""
     chosen = set()
     for name in names:
         stem = Path(name).name.removesuffix(".ipynb")
-        matches = [path for path in family if stem == path.stem or stem == path.stem.split("_")[0]]
+        first, last = stem.split("-") if NUMBERS.fullmatch(stem) else (stem, stem)
+        matches = [path for path in family if stem == path.stem or first <= path.stem.split("_")[0] <= last]
         if not matches:
             known = ", ".join(path.stem for path in family)
             raise RagError(f"There is no numbered notebook '{name}'. Known: {known}.")
@@ -137,7 +143,9 @@ def make_parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("notebooks", nargs="*", metavar="notebook", help="e.g. 04_search or 04 (default: all)")
+    parser.add_argument(
+        "notebooks", nargs="*", metavar="notebook", help="e.g. 04_search, 04 or 01-04 (default: the edition's)"
+    )
     parser.add_argument("--edition", help="parameters from notebooks/editions/ (default: offline)")
     parser.add_argument("--out", type=Path, help="folder for the results (default: in runs/)")
     parser.add_argument(

@@ -7,12 +7,13 @@ Out: for each notebook the values that it declares, of the types that it declare
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import papermill
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from rag_lib.catalog import NAMES as CATALOGS
 from rag_lib.errors import RagError, did_you_mean
 from rag_lib.records import as_text
 
@@ -49,8 +50,15 @@ def read_parameters(notebook: Path) -> dict[str, dict[str, str]]:
         ) from exc
 
 
-def load_edition(folder: Path, name: str) -> dict[str, Any]:
-    """The values of `folder`/`name`.yaml. Raises RagError naming the known editions, or the file's mistake."""
+class Edition(NamedTuple):
+    """`values`: of parameters; `notebooks`: those that it is for, as the command names them; none if it is for all."""
+
+    values: dict[str, Any]
+    notebooks: list[str]
+
+
+def load_edition(folder: Path, name: str) -> Edition:
+    """What `folder`/`name`.yaml sets. Raises RagError naming the known editions, or the file's mistake."""
     known = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
     if name not in known:
         raise RagError(f"There is no edition '{name}'. Known: {', '.join(known) or 'none'}.{did_you_mean(name, known)}")
@@ -62,7 +70,11 @@ def load_edition(folder: Path, name: str) -> dict[str, Any]:
         raise RagError(f"{name}.yaml{line} is not valid YAML in UTF-8: write one 'name: value' on each line.") from exc
     if not isinstance(values or {}, dict):
         raise RagError(f"{name}.yaml holds a {type(values).__name__}: write one 'name: value' on each line.")
-    return {str(key): value for key, value in (values or {}).items()}
+    values = {str(key): value for key, value in (values or {}).items()}
+    named = values.pop("notebooks", "")
+    if not isinstance(named, str):
+        raise RagError(f"{name}.yaml's notebooks are {named!r}: write numbers in quotes, such as '01-04 12'.")
+    return Edition(values, named.split())
 
 
 def plan(
@@ -72,16 +84,18 @@ def plan(
     overrides: Mapping[str, str],
     given: Mapping[str, Any] | None = None,
     family: Iterable[Path] = (),
+    foreign: Iterable[Path] = (),
 ) -> dict[Path, dict[str, Any]]:
     """The parameters that each chosen notebook gets: the edition's, then the overrides, only those it declares.
 
-    `overrides`: name -> text, read as the declared type; `given`: name -> value, as a sweep's file sets it. `family`:
-    all notebooks that the edition is for, so that it may name a parameter of one that is not run now; an override and a
-    given value must be declared by a chosen one.
+    `overrides`: name -> text, read as the declared type; with a folder as catalog and no `query_image`, that is "": the
+    edition's is one of the edition's catalog. `given`: name -> value, as a sweep's file sets it. `family`: all notebooks
+    that the edition may name parameters of; an override and a given value must be declared by a chosen one. `foreign`:
+    those of the chosen that the edition is not for, which keep their own values.
     Raises RagError for an unknown name, a value of the wrong type, or a secret.
     """
     given = given or {}
-    chosen = list(chosen)
+    chosen, foreign = list(chosen), set(foreign)
     declarations = {notebook: read_parameters(notebook) for notebook in [*chosen, *family]}
     for name, value in [*edition.items(), *given.items(), *overrides.items()]:
         _refuse_secret(name, value)
@@ -95,9 +109,12 @@ def plan(
         for name, entry in declarations[notebook].items():
             if name in overrides:
                 values[name] = from_text(name, overrides[name], entry["inferred_type_name"])
-            elif name in given or name in edition:
-                value = given[name] if name in given else edition[name]
-                values[name] = _check(name, value, entry["inferred_type_name"])
+            elif name in given:
+                values[name] = _check(name, given[name], entry["inferred_type_name"])
+            elif name == "query_image" and overrides.get("catalog", CATALOGS[0]) not in CATALOGS:
+                values[name] = ""
+            elif name in edition and notebook not in foreign:
+                values[name] = _check(name, edition[name], entry["inferred_type_name"])
         plans[notebook] = values
     return plans
 

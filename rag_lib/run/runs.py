@@ -37,10 +37,13 @@ def plan_run(
     declares `out` gets the folder's path (relative to `home()` where it lies below), and may leave there what the page
     shows. Raises RagError.
     """
+    from rag_lib.run.command import choose
+
     if "out" in {**overrides, **(given or {})}:
         raise RagError("The notebooks get 'out' from --out: give the folder there.")
-    values = load_edition(family[0].parent / "editions", edition)
-    plans = plan(chosen, edition=values, overrides=overrides, given=given or {}, family=family)
+    values, named = load_edition(family[0].parent / "editions", edition)
+    foreign = set(chosen) - set(choose(family, named))
+    plans = plan(chosen, edition=values, overrides=overrides, given=given or {}, family=family, foreign=foreign)
     for notebook in chosen:
         if "out" in read_parameters(notebook):
             plans[notebook]["out"] = short(out)
