@@ -1,7 +1,8 @@
 """A folder of your own pictures as a catalog.
 
 In: a folder with jpg, jpeg, jfif, png, webp, bmp or gif files, also in sub-folders; beside them, if you like, one
-`metadata.csv` or `metadata.jsonl`, and a sub-folder `query/` of pictures to search with. Out: a `Catalog`.
+`metadata.csv` or `metadata.jsonl`, captions (`dog.txt` for `dog.jpg`), and a sub-folder `query/` of pictures to search
+with. Out: a `Catalog`.
 """
 
 import hashlib
@@ -20,6 +21,7 @@ from rag_lib.images import OTHER_SUFFIXES, SUFFIXES, ImageError, begins_as_pictu
 from rag_lib.records import Catalog, Item, Skipped
 
 QUERY_FOLDERS = ("query", "query_pictures")
+MOST_LETTERS = 1000  # of a caption
 
 
 class Found(NamedTuple):
@@ -139,8 +141,17 @@ def _same(one: _Named, kept: _Named) -> str:
 
 def _item(image_id: str, file: Path, row: Row | None) -> Item:
     values = row.values if row else {}
-    title = values.get("title") or title_of(file)
+    title = values.get("title") or _caption_beside(file) or title_of(file)
     return Item(image_id, file, title, {key: value for key, value in values.items() if key != "title"})
+
+
+def _caption_beside(path: Path) -> str:
+    """The first line of the text file of the picture's name; empty if there is none."""
+    try:
+        with open(path.with_suffix(".txt"), encoding="utf-8-sig", errors="replace") as file:
+            return " ".join(file.readline(MOST_LETTERS).split())
+    except OSError:
+        return ""
 
 
 def title_of(path: Path) -> str:

@@ -27,8 +27,7 @@ TILE = 160  # pixels
 def evaluate_captions(folder: str | Path, encoder: Encoder, *, cache=None, progress: bool = True) -> dict:
     """Measure an encoder on a folder of pictures.
 
-    A title is that of the folder's metadata, else the first line of a text file of the picture's name beside it
-    (`dog.txt` for `dog.png`), else what the file's name says. Returns what `captions_table` prints: pictures, titles,
+    Titles are the catalog's (see `load_folder`). Returns what `captions_table` prints: pictures, titles,
     skipped, encoder, fingerprint, "title -> picture" and "picture -> title" (Recall@k with its 95% interval and chance,
     the median rank from 1), category, and failures, the worst first. Raises RagError for fewer than two titles.
     """
@@ -36,7 +35,7 @@ def evaluate_captions(folder: str | Path, encoder: Encoder, *, cache=None, progr
     encoded = encoder.encode_images([item.path for item in catalog.items], cache=cache, progress=progress)
     rows = {path: row for row, path in enumerate(encoded.kept)}
     items = [item for item in catalog.items if item.path in rows]
-    titles = [_title(item) for item in items]
+    titles = [item.title for item in items]
     if len({title.casefold() for title in titles}) < 2:
         raise RagError(
             f"All pictures of '{catalog.root.name}' have one title: give them titles, by their names, by text files of "
@@ -163,15 +162,6 @@ def _by_category(vectors: np.ndarray, categories: Sequence[str]) -> dict | None:
     others = np.array([np.delete(row, place) for row, place in zip(same, asked, strict=True)])
     share = [round(float(x), 4) for x in (hits.mean(), *interval(hits), chance(others, NEAREST))]
     return {"pictures": len(asked), "categories": len(set(keys[asked])), "share": share}
-
-
-def _title(item) -> str:
-    beside = item.path.with_suffix(".txt")
-    if "title" not in item.metadata and beside.is_file():
-        lines = beside.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        if lines and lines[0].strip():
-            return lines[0].strip()
-    return item.title
 
 
 def _categories(catalog: Catalog, items: Sequence) -> list[str]:

@@ -444,6 +444,17 @@ def test_names_are_safe_for_a_collection_and_differ_by_path(tmp_path):
     assert catalog_name(tmp_path / "a" / ".." / "b" / "images") == names[1]
 
 
+def test_a_text_beside_a_picture_is_its_caption_unless_metadata_gives_a_title(folder):
+    (folder / "red_phone-case.txt").write_bytes("\ufeffa  red case\r\nnot read\n".encode())
+    titles = {item.path.name: item.title for item in load_folder(folder).items}
+    assert titles["red_phone-case.png"] == "a red case"
+    (folder / "metadata.csv").write_text("file,title\nred_phone-case.png,Case\n")
+    assert "Case" in {item.title for item in load_folder(folder).items}
+    (folder / "metadata.csv").unlink()
+    (folder / "red_phone-case.txt").write_bytes(b"\n")
+    assert "red phone case" in {item.title for item in load_folder(folder).items}
+
+
 def test_titles_come_from_file_names(tmp_path):
     assert title_of(tmp_path / "red_phone--case v2.jpg") == "red phone case v2"
     assert title_of(tmp_path / "---.jpg") == "---"
