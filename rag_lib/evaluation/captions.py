@@ -5,6 +5,7 @@ the same title, each of them is right. And every picture should have another one
 a picture's category is what its metadata says, or its folder.
 """
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from rag_lib.records import Catalog
 DEPTHS = (1, 5, 10)
 NEAREST = 5
 WORST = 8  # failures that are shown
-TILE = 160  # pixels
+TILE, WORDS = 160, 56  # pixels: a picture's square, and the height of its title
 
 
 def evaluate_captions(folder: str | Path, encoder: Encoder, *, cache=None, progress: bool = True) -> dict:
@@ -123,17 +124,19 @@ def captions_table(report: dict) -> str:
 
 
 def draw_failures(report: dict, folder: str | Path):
-    """The worst failures as one picture (a PIL image): above what was asked for, below it what was found first."""
-    from PIL import Image
+    """The worst failures as one picture (a PIL image): the title, below it its picture, and what was found first."""
+    from PIL import Image, ImageDraw, ImageFont
 
-    pairs = [(each["picture"], each["first"]) for each in report["failures"]]
-    page = Image.new("RGB", (max(1, len(pairs)) * TILE, 2 * TILE), "white")
-    for column, pair in enumerate(pairs):
-        for row, name in enumerate(pair):
+    failures = report["failures"]
+    page = Image.new("RGB", (max(1, len(failures)) * TILE, WORDS + 2 * TILE), "white")
+    draw, font = ImageDraw.Draw(page), ImageFont.load_default(12)
+    for column, each in enumerate(failures):
+        lines = [*textwrap.wrap(each["title"], 24, max_lines=2), f"in place {each['rank']:,}; first below"]
+        draw.multiline_text((column * TILE + 4, 4), "\n".join(lines), fill="black", font=font)
+        for row, name in enumerate((each["picture"], each["first"])):
             picture = thumbnail(Path(folder, name), TILE - 8)
-            page.paste(
-                picture, (column * TILE + (TILE - picture.width) // 2, row * TILE + (TILE - picture.height) // 2)
-            )
+            left, above = (TILE - picture.width) // 2, (TILE - picture.height) // 2
+            page.paste(picture, (column * TILE + left, WORDS + row * TILE + above))
     return page
 
 

@@ -75,7 +75,19 @@ def test_a_text_beside_a_picture_is_its_title_and_the_worst_is_shown(folder):
     worst = report["failures"][0]
     assert worst["title"] == "a red sky" and worst["picture"] == "cold/blue.png" and worst["first"].startswith("warm/")
     assert worst["rank"] >= 3 and "a red sky" in captions_table(report)
-    assert draw_failures(report, folder).size[0] >= 160
+    page = np.asarray(draw_failures(report, folder).convert("L"))
+    assert page.shape == (56 + 2 * 160, 160 * len(report["failures"]))
+    assert (page[:56] < 128).any()  # its title in words
+
+
+def test_the_command_leaves_the_failures_as_a_picture(folder, tmp_path_factory, monkeypatch, capsys):
+    monkeypatch.setattr("rag_lib.encoders.load_encoder", lambda *_, **__: ColorEncoder())
+    (folder / "cold" / "blue.txt").write_text("a red sky")
+    out = tmp_path_factory.mktemp("out") / "worst.png"
+    assert main(["--benchmark", "captions", "--data", str(folder), "--failures", str(out)]) == 0
+    assert "a red sky" in capsys.readouterr().out
+    with Image.open(out) as page:
+        page.load()
 
 
 def test_one_title_measures_nothing(tmp_path):
