@@ -84,7 +84,7 @@ def test_a_notebook_runs_with_an_edition_below_the_current_folder(installed):
 
 def test_the_app_knows_the_editions(installed):
     run = installed("-m", "rag_lib.app", "--edition", "ofline")
-    assert "There is no edition 'ofline'. Known: offline, tutorial. Did you mean 'offline'?" in run.stderr
+    assert "There is no edition 'ofline'. Known: offline, photos, tutorial. Did you mean 'offline'?" in run.stderr
 
 
 @pytest.mark.parametrize("option", ["--inplace", "--links"])

@@ -14,8 +14,9 @@ import yaml
 from nbformat.v4 import new_code_cell, new_notebook
 from PIL import Image
 
+from rag_lib.run.command import choose
 from rag_lib.run.execution import KERNELSPEC, LANGUAGE
-from rag_lib.run.parameters import plan, read_parameters
+from rag_lib.run.parameters import load_edition, plan, read_parameters
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 COMMITTED = sorted(NOTEBOOKS.glob("*.ipynb"))
@@ -36,7 +37,7 @@ def code(notebook):
 
 def test_there_are_notebooks():
     assert COMMITTED, "notebooks/ holds no notebook"
-    assert [path.stem for path in EDITIONS] == ["offline", "tutorial"]
+    assert [path.stem for path in EDITIONS] == ["offline", "photos", "tutorial"]
 
 
 def test_it_was_run_from_top_to_bottom(notebook):
@@ -127,17 +128,19 @@ def test_it_is_small(path):
 
 @pytest.mark.parametrize("path", EDITIONS, ids=lambda path: path.stem)
 def test_an_edition_fits_the_notebooks(path):
-    plans = plan(COMMITTED, edition=yaml.safe_load(path.read_text()), overrides={})
+    edition = load_edition(path.parent, path.stem)
+    plans = plan(choose(COMMITTED, edition.notebooks), edition=edition.values, overrides={})
     assert plans and all(plans.values())
 
 
-def test_the_notebooks_defaults_are_the_offline_edition():
-    """Opened by hand a notebook does what `make run` does."""
-    offline = yaml.safe_load((NOTEBOOKS / "editions" / "offline.yaml").read_text())
+def test_the_notebooks_defaults_are_an_editions():
+    """Opened by hand a notebook does what `make run` does; the last, what it does with the photos edition."""
+    offline, photos = (load_edition(NOTEBOOKS / "editions", name) for name in ("offline", "photos"))
     for path in COMMITTED:
+        edition = offline if path in choose(COMMITTED, offline.notebooks) else photos
         for name, entry in read_parameters(path).items():
-            if name in offline:
-                assert ast.literal_eval(entry["default"]) == offline[name], f"{path.stem}: {name}"
+            if name in edition.values:
+                assert ast.literal_eval(entry["default"]) == edition.values[name], f"{path.stem}: {name}"
 
 
 def test_the_editions_set_the_same_names():
