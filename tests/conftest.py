@@ -20,6 +20,7 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 def pytest_addoption(parser):
     parser.addoption("--all-questions", action="store_true", help="run every notebook with every other question")
+    parser.addoption("--reliability", action="store_true", help="all cases of tests/reliability, not a sample")
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +39,22 @@ def pytest_xdist_make_scheduler(config, log):
             return "notebooks" if ".ipynb::" in nodeid else super()._split_scope(nodeid)
 
     return ByFile(config, log)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What tests/reliability tried: fault and promise, cases, and in how many of them something was lost."""
+    rows: dict[str, list[int]] = {}
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, []):
+            noted = dict(getattr(report, "user_properties", ()))
+            if noted.get("promise"):
+                row = rows.setdefault(noted["promise"], [0, 0])
+                row[0] += noted["cases"]
+                row[1] += outcome == "failed"
+    if rows:
+        terminalreporter.section("faults, promises, cases")
+        lines = [f"| {promise.replace(': ', ' | ', 1)} | {tried} | {lost} |" for promise, (tried, lost) in rows.items()]
+        terminalreporter.write_line("\n".join(["| fault | promise | cases | lost |", "|---|---|--:|--:|", *lines]))
 
 
 @pytest.hookimpl(trylast=True)
