@@ -3,6 +3,7 @@
 In: a function that gives a step's loss and readings; out: the log. Beside it in the folder: <stage>.pt.
 """
 
+import io
 import math
 import time
 import zipfile
@@ -73,8 +74,10 @@ def optimize(
         if (number + 1) % SAVE_EVERY == 0 or number + 1 == steps:
             states = [module.state_dict() for module in (*modules, *optimizers)]
             values = [parameter.data for parameter in parameters]
+            whole = io.BytesIO()  # torch's own writing to a full disk says neither disk nor full
+            torch.save(dict(recipe=belongs_to, step=number + 1, log=log, states=states, parameters=values), whole)
             with replacing(path) as beside:
-                torch.save(dict(recipe=belongs_to, step=number + 1, log=log, states=states, parameters=values), beside)
+                beside.write_bytes(whole.getbuffer())
             add_minutes(folder, name, time.monotonic() - saved, anew=number < SAVE_EVERY)
             saved = time.monotonic()
     return log

@@ -135,13 +135,13 @@ def train(home: str) -> dict:
     import torch
 
     from rag_lib.training import loop
+    from rag_lib.training.files import run_folder
     from rag_lib.training.recipe import Recipe
 
     loop.SAVE_EVERY = 3
     torch.manual_seed(0)
     model = torch.nn.Linear(8, 8)
     folder = at(home) / "runs" / "training"
-    folder.mkdir(parents=True, exist_ok=True)
 
     def step(rng):
         batch = torch.from_numpy(rng.normal(size=(16, 8)).astype(np.float32))
@@ -149,9 +149,10 @@ def train(home: str) -> dict:
         return loss, {"batch": float(batch.mean())}
 
     parameters = list(model.parameters())
-    log = loop.optimize(
-        "tower", step, parameters, torch.nn.ModuleList(), 40, Recipe(muon=False), folder, modules=[model]
-    )
+    with run_folder(folder):
+        log = loop.optimize(
+            "tower", step, parameters, torch.nn.ModuleList(), 40, Recipe(muon=False), folder, modules=[model]
+        )
     return {"weights": digest(*(p.detach().numpy() for p in parameters)), "log": log, "left": leftovers(folder)}
 
 
