@@ -25,7 +25,7 @@ from rag_lib.evaluation.drawn.tables import markdown, p_text
 from rag_lib.evaluation.measures import per_query
 from rag_lib.evaluation.significance import compare
 from rag_lib.paths import replacing, resolve
-from rag_lib.training.files import read_json, write_json
+from rag_lib.training.files import read_json, run_folder, write_json
 from rag_lib.training.pictures import PictureSet, training_pictures
 from rag_lib.training.recipe import Recipe, add_arguments, from_arguments
 from rag_lib.training.tokenizer import train_tokenizer
@@ -106,12 +106,12 @@ def _read_values(place: Path, recipe: Recipe) -> Values | None:
 
 def _train(recipe: Recipe, pictures: PictureSet, tokenizer, place: Path, trained, tokens) -> Path:
     """The second stage; returns the folder of the weights."""
-    place.mkdir(parents=True, exist_ok=True)
     model, heads = new_model(tokenizer.get_vocab_size(), recipe.seed, trained[0].config)
     model.tower.load_state_dict(trained[0].tower.state_dict())
     heads.image_head.load_state_dict(trained[1].image_head.state_dict())
-    train_text(model, heads, pictures, tokenizer, recipe, place, tokens=tokens)
-    save_pocket(place / "weights", model, heads, tokenizer, recipe)
+    with run_folder(place):
+        train_text(model, heads, pictures, tokenizer, recipe, place, tokens=tokens)
+        save_pocket(place / "weights", model, heads, tokenizer, recipe)
     return place / "weights"
 
 

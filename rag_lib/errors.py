@@ -1,9 +1,14 @@
 """The one exception that a user is meant to read: what was found, what was expected, and the remedy."""
 
 import difflib
+import re
 import sys
 import warnings
 from collections.abc import Iterable
+
+LONGEST = 1_500  # characters of a message: what it quotes may be somebody's whole file
+# What a terminal obeys, what turns the rest of a line around, and halves of characters, which cannot be printed.
+UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class RagError(Exception):
@@ -11,6 +16,11 @@ class RagError(Exception):
 
     In a notebook only that message is shown, without the frames that led to it.
     """
+
+    def __str__(self) -> str:
+        message = UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", super().__str__())
+        cut = len(message) - LONGEST
+        return message if cut <= 0 else f"{message[: LONGEST - 300]} … {message[-297:]}"
 
     def _render_traceback_(self) -> list[str]:
         """IPython calls this in place of its own traceback."""

@@ -22,6 +22,7 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 def pytest_addoption(parser):
     parser.addoption("--all-questions", action="store_true", help="run every notebook with every other question")
+    parser.addoption("--reliability", action="store_true", help="all cases of tests/reliability, not a sample")
 
 
 @pytest.fixture(scope="session")
@@ -67,6 +68,22 @@ def _solution_of(item):
     return Solution.from_parent(
         item.parent, name=f"{item.name} solved", cell_num=item.cell_num, cell=cell, options=options
     )
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What tests/reliability tried: fault and promise, cases, and in how many of them something was lost."""
+    rows: dict[str, list[int]] = {}
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, []):
+            noted = dict(getattr(report, "user_properties", ()))
+            if noted.get("promise"):
+                row = rows.setdefault(noted["promise"], [0, 0])
+                row[0] += noted["cases"]
+                row[1] += outcome == "failed"
+    if rows:
+        terminalreporter.section("faults, promises, cases")
+        lines = [f"| {promise.replace(': ', ' | ', 1)} | {tried} | {lost} |" for promise, (tried, lost) in rows.items()]
+        terminalreporter.write_line("\n".join(["| fault | promise | cases | lost |", "|---|---|--:|--:|", *lines]))
 
 
 @pytest.hookimpl(trylast=True)

@@ -5,6 +5,7 @@ not free it. Here the users of a folder are counted, and the last one to release
 """
 
 import logging
+import shutil
 import threading
 import time
 from collections import Counter
@@ -62,6 +63,8 @@ def acquire(path: Path, *, timeout: float) -> str:
                 _users[path] += 1  # before the start: a release meanwhile must not stop the server under us
                 try:
                     address = server_manager_instance.start_and_get_uri(str(path))
+                    if address and _users[path] == 1:  # nobody else, here or in another process, makes one now
+                        _clear_unfinished(path)
                 finally:
                     if not address:
                         release(path)
@@ -78,6 +81,21 @@ def acquire(path: Path, *, timeout: float) -> str:
             time.sleep(0.2)
     except OSError as exc:
         raise RagError(f"{shown(path)} cannot be opened ({exc.strerror}): choose another path.") from None
+
+
+def _clear_unfinished(path: Path) -> None:
+    """A process that was killed while it made or dropped a collection left a folder without its schema.
+
+    Milvus Lite neither opens such a folder nor makes another of that name. One that holds rows is set aside.
+    """
+    for folder in (path / "collections").iterdir():
+        if folder.is_dir() and not (folder / "schema.json").exists():
+            if any(file.suffix in (".parquet", ".arrow") for file in folder.rglob("*")):
+                aside = folder.with_name(f"{folder.name}.{time.time_ns():x}.damaged")
+                folder.rename(path / aside.name)
+                print(f"{shown(path)}: the collection {folder.name!r} has lost its schema and is set aside.")
+            else:
+                shutil.rmtree(folder)
 
 
 def release(path: Path) -> None:

@@ -90,8 +90,8 @@ def plan(
 
     `overrides`: name -> text, read as the declared type; with a folder as catalog and no `query_image`, that is "": the
     edition's is one of the edition's catalog. `given`: name -> value, as a sweep's file sets it. `family`: all
-    notebooks that the edition may name parameters of; an override and a given value must be declared by a chosen one. `foreign`:
-    those of the chosen that the edition is not for, which keep their own values.
+    notebooks that the edition may name parameters of; an override and a given value must be declared by a chosen one.
+    `foreign`: those of the chosen that the edition is not for, which keep their own values.
     Raises RagError for an unknown name, a value of the wrong type, or a secret.
     """
     given = given or {}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rag_lib.errors import RagError
 from rag_lib.paths import replacing, resolve
-from rag_lib.training.files import read_json, write_json
+from rag_lib.training.files import read_json, run_folder, write_json
 
 
 def main(words: list[str] | None = None) -> None:
@@ -22,11 +22,11 @@ def main(words: list[str] | None = None) -> None:
     add_arguments(parser, Recipe())
     arguments = parser.parse_args(words)
     folder, recipe = (arguments.out or resolve("runs/pocket")).absolute(), from_arguments(arguments)
-    folder.mkdir(parents=True, exist_ok=True)
-    if not _is_finished(folder, recipe):
-        train(folder, recipe)
-    draw_curves(folder)
-    print(write_report(folder))
+    with run_folder(folder):
+        if not _is_finished(folder, recipe):
+            train(folder, recipe)
+        draw_curves(folder)
+        print(write_report(folder))
 
 
 def train(folder: Path, recipe) -> None:

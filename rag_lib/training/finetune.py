@@ -27,7 +27,7 @@ from rag_lib.errors import RagError
 from rag_lib.paths import resolve
 from rag_lib.records import Skipped
 from rag_lib.training.embedder import Embedder
-from rag_lib.training.files import read_json, write_json
+from rag_lib.training.files import read_json, run_folder, write_json
 from rag_lib.training.loop import optimize
 from rag_lib.training.recipe import Recipe
 from rag_lib.training.trainable import load_trainable
@@ -111,19 +111,19 @@ def finetune(
         "freeze_tower": freeze_tower,
     }
     folder = resolve(out)
-    folder.mkdir(parents=True, exist_ok=True)
-    embedder = Embedder(start, pictures.squares, device=device, freeze_tower=freeze_tower)
-    answers = {}
-    for example in examples:
-        answers.setdefault(example.query, set()).add(example.wanted)
-    before = measure_recall(embedder, held_out, answers)
-    _note(folder, settings)
-    log = _train(embedder, train, answers, settings, folder)
-    after = measure_recall(embedder, held_out, answers)
-    start.save(folder / "weights", settings)
-    outcome = Outcome(folder / "weights", len(train), len(held_out), before, after, log, skipped)
-    summary = {"train": len(train), "held out": len(held_out), "before": before, "after": after, "log": log}
-    write_json(folder / "log.json", summary)
+    with run_folder(folder):
+        embedder = Embedder(start, pictures.squares, device=device, freeze_tower=freeze_tower)
+        answers = {}
+        for example in examples:
+            answers.setdefault(example.query, set()).add(example.wanted)
+        before = measure_recall(embedder, held_out, answers)
+        _note(folder, settings)
+        log = _train(embedder, train, answers, settings, folder)
+        after = measure_recall(embedder, held_out, answers)
+        start.save(folder / "weights", settings)
+        outcome = Outcome(folder / "weights", len(train), len(held_out), before, after, log, skipped)
+        summary = {"train": len(train), "held out": len(held_out), "before": before, "after": after, "log": log}
+        write_json(folder / "log.json", summary)
     return outcome
 
 

@@ -3,8 +3,10 @@
 In: a function that gives a step's loss and readings; out: the log. Beside it in the folder: <stage>.pt.
 """
 
+import io
 import math
 import time
+import zipfile
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -72,8 +74,10 @@ def optimize(
         if (number + 1) % SAVE_EVERY == 0 or number + 1 == steps:
             states = [module.state_dict() for module in (*modules, *optimizers)]
             values = [parameter.data for parameter in parameters]
+            whole = io.BytesIO()  # torch's own writing to a full disk says neither disk nor full
+            torch.save(dict(recipe=belongs_to, step=number + 1, log=log, states=states, parameters=values), whole)
             with replacing(path) as beside:
-                torch.save(dict(recipe=belongs_to, step=number + 1, log=log, states=states, parameters=values), beside)
+                beside.write_bytes(whole.getbuffer())
             add_minutes(folder, name, time.monotonic() - saved, anew=number < SAVE_EVERY)
             saved = time.monotonic()
     return log
@@ -98,10 +102,18 @@ def _optimizers(parameters: list, matrices, recipe: Recipe) -> tuple[torch.optim
 
 def _resume(path: Path, belongs_to: dict, modules, parameters: list) -> tuple[int, list[dict]]:
     """Load the checkpoint into modules and parameters: the steps that are done, and their log."""
-    state = torch.load(path, weights_only=True)
+    shown = f"{path.parent.name}/{path.name}"
+    try:
+        with zipfile.ZipFile(path) as archive:  # torch does not look at the checksums in it
+            whole = archive.testzip() is None
+        state = torch.load(path, weights_only=True) if whole else None
+    except Exception:  # a dozen kinds, of zip files and of pickles
+        whole = False
+    if not whole:
+        raise RagError(f"{shown} is damaged: delete it, and this stage begins anew.")
     # A part that the recipe got after the checkpoint was made had its default then.
     if asdict(Recipe()) | state["recipe"] != belongs_to:
-        raise RagError(f"{path.parent.name}/{path.name} belongs to another recipe: give another --out, or delete it.")
+        raise RagError(f"{shown} belongs to another recipe: give another --out, or delete it.")
     for module, saved in zip(modules, state["states"], strict=True):
         module.load_state_dict(saved)
     for parameter, value in zip(parameters, state["parameters"], strict=True):

@@ -1,0 +1,104 @@
+"""Work in a process that can be killed: at a time, or in the moment before its n-th change of a file.
+
+The processes are forked from one that has imported everything, so that a kill costs what the work costs.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import time
+import traceback
+from typing import Any
+
+CHANGES = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link", "shutil.rmtree")
+WAIT_S = 300
+
+context = multiprocessing.get_context("forkserver")
+context.set_forkserver_preload(["reliability_work", "torch"])
+
+
+class Failed(AssertionError):
+    """The work ended in an exception that is not one of ours: its traceback."""
+
+
+class Refused(Exception):
+    """The work ended in a RagError: its sentence."""
+
+
+def finish(work, *arguments, limits=None) -> tuple[Any, int, float]:
+    """Let it work to its end: what it returned, how often it changed a file, and how many seconds it took."""
+    process, pipe = _start(work, arguments, None, limits)
+    start = time.monotonic()
+    try:
+        if not pipe.poll(WAIT_S):
+            raise Failed(f"{work.__name__} hangs")
+        kind, what, changes = pipe.recv()
+    except EOFError:
+        raise Failed(f"{work.__name__} died by itself") from None
+    finally:
+        process.kill() if process.is_alive() and not pipe.poll(0) and time.monotonic() - start > WAIT_S else None
+        process.join(WAIT_S)
+    if kind != "done":
+        raise (Refused if kind == "refused" else Failed)(what)
+    return what, changes, time.monotonic() - start
+
+
+def kill(work, *arguments, before: int | None = None, after: float | None = None) -> bool:
+    """Kill it before its change number `before` (from 0), or `after` seconds. Returns whether it came to that."""
+    process, pipe = _start(work, arguments, before, None)
+    if after is not None:
+        pipe.poll(after)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+    process.join(WAIT_S)
+    if process.is_alive():
+        process.kill()
+        raise Failed(f"{work.__name__} hangs")
+    return process.exitcode == -signal.SIGKILL
+
+
+def _start(work, arguments, before, limits):
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(there, work, arguments, before, limits))
+    process.start()
+    there.close()
+    here.recv()  # it has begun
+    return process, here
+
+
+def _work(pipe, work, arguments, before, limits) -> None:
+    from rag_lib.errors import RagError
+
+    changes = 0
+
+    def notice(event, values):
+        nonlocal changes
+        if event not in CHANGES or event == "open" and not _writes(values):
+            return
+        if changes == before:
+            os.kill(os.getpid(), signal.SIGKILL)
+        changes += 1
+
+    os.setsid()
+    sys.stdout = sys.stderr = open(os.devnull, "w")
+    os.environ.update(OMP_NUM_THREADS="1")
+    pipe.send("begun")
+    try:
+        if limits:
+            limits()
+        sys.addaudithook(notice)
+        pipe.send(("done", work(*arguments), changes))
+    except RagError as exc:
+        pipe.send(("refused", str(exc), changes))
+    except BaseException:
+        pipe.send(("failed", traceback.format_exc(), changes))
+    finally:
+        pipe.close()
+        os._exit(0)  # as a kernel that is shut down: nothing more is tidied
+
+
+def _writes(values) -> bool:
+    _, mode, flags = (*values, None, None)[:3]
+    return bool(mode and set("wax+") & set(mode) or flags and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
