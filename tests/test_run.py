@@ -69,7 +69,7 @@ def lesson(tmp_path):
 def test_an_edition_runs_the_notebooks_that_it_names(lesson):
     (lesson.folder / "editions" / "offline.yaml").write_text("notebooks: 02-07\nlimit: 4\nseed: 3\n")
     assert lesson() == 0
-    assert left(lesson.out) == ["02_second.ipynb", "index.html"]
+    assert left(lesson.out) == ["02_second.ipynb", "index.html", "run.json"]
 
 
 def test_a_notebook_that_the_edition_does_not_name_keeps_its_own_values(lesson):
