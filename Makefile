@@ -45,7 +45,7 @@ TORCH = --index-url "$(TORCH_INDEX)" $$locked $${locked:+--no-deps} torch torchv
 # Setting up again is wanted when what is to be installed, or where from, is named in the command.
 AGAIN := $(if $(filter command,$(foreach name,EXTRAS TORCH_INDEX WHEELHOUSE,$(origin $(name)))),again)
 
-.PHONY: help setup wheelhouse run app lab room test quick questions bench train nb lock clean
+.PHONY: help setup wheelhouse run app lab room test quick questions reliability bench train nb lock clean
 .PHONY: again
 
 help:  ## This list
@@ -98,6 +98,9 @@ test: setup  ## Lint, every notebook again, its outputs compared with the commit
 
 questions: setup  ## Every notebook with every other question (a quarter of an hour; `make test` asks one each)
 	$(BIN)/python -m pytest tests/test_questions.py --all-questions
+
+reliability: setup  ## Kills, damage, full disks, hostile input, in hundreds of cases (`make test` samples them)
+	$(BIN)/python -m pytest -n $(WORKERS) --reliability tests/reliability tests/app/test_many_visitors.py
 
 bench: setup  ## How fast each part is on this machine
 	$(BIN)/python tests/benchmarks/offline.py

@@ -67,7 +67,7 @@ def expected(whole):
     return refill(whole[0])
 
 
-@pytest.mark.cases(6, 120)
+@pytest.mark.cases(6, 100)
 def test_collection(seed, whole, expected, tmp_path):
     """Files of the local Milvus folder damaged: it is made again whole from the cache, or refused with what to do"""
     home = whole[0]
@@ -84,7 +84,7 @@ def test_collection(seed, whole, expected, tmp_path):
         shutil.copytree(aside, store)
 
 
-@pytest.mark.cases(3, 40)
+@pytest.mark.cases(2, 30)
 def test_cache(seed, copy):
     """Files of the embedding cache damaged: what is whole is used, the rest is encoded again"""
     home, _ = copy
@@ -98,7 +98,7 @@ def test_cache(seed, copy):
     assert refill(home) == first, what
 
 
-@pytest.mark.cases(3, 30)
+@pytest.mark.cases(2, 25)
 def test_replies(seed, copy):
     """Kept replies damaged: the model is asked again, and no other answer is given"""
     home, results = copy
@@ -106,7 +106,7 @@ def test_replies(seed, copy):
     assert finish(work.reply, str(home))[0]["replies"] == results["reply"]["replies"], what
 
 
-@pytest.mark.cases(3, 30)
+@pytest.mark.cases(2, 20)
 def test_checkpoint(seed, copy):
     """A training's checkpoint damaged: it is refused with what to do, or the weights are the same"""
     home, results = copy

@@ -38,7 +38,7 @@ def break_off(seed, task, whole, *arguments):
     return kill(task, *arguments, before=chance.randrange(max(1, changes)))
 
 
-@pytest.mark.cases(3, 30)
+@pytest.mark.cases(3, 20)
 def test_encoding(seed, home_of, whole_encoding):
     """Killed while it encodes: the next run encodes only what no batch had kept"""
     home = home_of("encoding")
@@ -56,7 +56,7 @@ def whole_index(home_of):
     return finish(work.fill, home_of("whole"))
 
 
-@pytest.mark.cases(4, 60)
+@pytest.mark.cases(4, 30)
 def test_index(seed, home_of, whole_index):
     """Killed while it indexes: the next run has the same ids, count and hits, and encodes nothing twice"""
     home = home_of("index")
@@ -74,7 +74,7 @@ def whole_change(home_of):
     return finish(work.fill, home)
 
 
-@pytest.mark.cases(3, 40)
+@pytest.mark.cases(3, 20)
 def test_changed_folder(seed, home_of, whole_change):
     """Killed while rows are added, renamed and removed: the next run has the folder's rows and no others"""
     home = home_of("change")
@@ -90,7 +90,7 @@ def visible(found):
     return {key: value for key, value in result.items() if key not in ("before", "paid")}
 
 
-@pytest.mark.cases(1, 10)
+@pytest.mark.cases(1, 5)
 def test_drawing(seed, home_of, whole_drawing):
     """Killed while it draws the catalog: the next run has the same pictures and leaves no half ones"""
     home = home_of("drawing", 0)
@@ -103,7 +103,7 @@ def whole_drawing(home_of):
     return finish(work.draw, home_of("whole", 0))
 
 
-@pytest.mark.cases(3, 20)
+@pytest.mark.cases(2, 10)
 def test_download(seed, home_of, whole_download, server):
     """Killed while it downloads: the next run goes on from the bytes that had come"""
     home, url = home_of("download", 0), server.url
@@ -150,7 +150,7 @@ def server():
     serving.shutdown()
 
 
-@pytest.mark.cases(3, 20)
+@pytest.mark.cases(2, 10)
 def test_replies(seed, home_of, whole_replies):
     """Killed while replies are kept: each is whole or not there"""
     home = home_of("replies", 0)
@@ -163,7 +163,7 @@ def whole_replies(home_of):
     return finish(work.reply, home_of("whole", 0))
 
 
-@pytest.mark.cases(2, 20)
+@pytest.mark.cases(2, 10)
 def test_training(seed, home_of, whole_training):
     """Killed while it trains: the next run ends with the same weights and the same log"""
     home = home_of("training", 0)
@@ -176,7 +176,7 @@ def whole_training(home_of):
     return finish(work.train, home_of("whole", 0))
 
 
-@pytest.mark.cases(1, 10)
+@pytest.mark.cases(1, 5)
 def test_run(seed, home_of, whole_run, lesson):
     """Killed in a papermill run: the next run has all notebooks, whole, and nothing of the killed one"""
     home = home_of("run", 0)
