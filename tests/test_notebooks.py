@@ -10,7 +10,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-import yaml
 from nbformat.v4 import new_code_cell, new_notebook
 from PIL import Image
 
@@ -147,7 +146,7 @@ def test_the_notebooks_defaults_are_an_editions():
 
 
 def test_the_editions_set_the_same_names():
-    names = [list(yaml.safe_load(path.read_text())) for path in EDITIONS]
+    names = [list(load_edition(path.parent, path.stem).values) for path in EDITIONS]
     assert all(entry == names[0] for entry in names)
 
 

@@ -72,6 +72,14 @@ def test_an_edition_runs_the_notebooks_that_it_names(lesson):
     assert left(lesson.out) == ["02_second.ipynb", "index.html", "run.json"]
 
 
+def test_an_edition_takes_others_along_with_their_own_values(lesson):
+    (lesson.folder / "editions" / "offline.yaml").write_text("notebooks: 02-07\nbesides: '01'\nlimit: 4\n")
+    assert lesson() == 0
+    first, second = (json.loads((lesson.out / f"0{name}.ipynb").read_text()) for name in ("1_first", "2_second"))
+    assert "limit" not in first["metadata"]["papermill"]["parameters"]
+    assert second["metadata"]["papermill"]["parameters"]["limit"] == 4
+
+
 def test_a_notebook_that_the_edition_does_not_name_keeps_its_own_values(lesson):
     (lesson.folder / "editions" / "offline.yaml").write_text("notebooks: 02_second\nseed: 3\n")
     assert lesson("01", "02") == 0

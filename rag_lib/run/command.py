@@ -74,7 +74,8 @@ def _work(options: argparse.Namespace, family: Sequence[Path], chosen: Sequence[
     else:
         edition = options.edition or "offline"
         if not options.notebooks:
-            chosen = choose(family, runs.load_edition(family[0].parent / "editions", edition).notebooks)
+            _, named, besides = runs.load_edition(family[0].parent / "editions", edition)
+            chosen = choose(family, [*named, *besides])
         out = out or (home() / "runs" / edition).resolve()
         overrides = dict(options.parameters)
         plans = runs.plan_run(chosen, family=family, edition=edition, overrides=overrides, out=out)

@@ -51,10 +51,14 @@ def read_parameters(notebook: Path) -> dict[str, dict[str, str]]:
 
 
 class Edition(NamedTuple):
-    """`values`: of parameters; `notebooks`: those that it is for, as the command names them; none if it is for all."""
+    """`values`: of parameters; `notebooks`: those that it is for, as the command names them; none if it is for all.
+
+    `besides`: others that a run of it takes along, with their own values.
+    """
 
     values: dict[str, Any]
     notebooks: list[str]
+    besides: list[str]
 
 
 def load_edition(folder: Path, name: str) -> Edition:
@@ -71,10 +75,11 @@ def load_edition(folder: Path, name: str) -> Edition:
     if not isinstance(values or {}, dict):
         raise RagError(f"{name}.yaml holds a {type(values).__name__}: write one 'name: value' on each line.")
     values = {str(key): value for key, value in (values or {}).items()}
-    named = values.pop("notebooks", "")
-    if not isinstance(named, str):
-        raise RagError(f"{name}.yaml's notebooks are {named!r}: write numbers in quotes, such as '01-04 12'.")
-    return Edition(values, named.split())
+    named = {key: values.pop(key, "") for key in ("notebooks", "besides")}
+    for key, names in named.items():
+        if not isinstance(names, str):
+            raise RagError(f"{name}.yaml's {key} are {names!r}: write numbers in quotes, such as '01-04 12'.")
+    return Edition(values, *(names.split() for names in named.values()))
 
 
 def plan(

@@ -41,7 +41,7 @@ def plan_run(
 
     if "out" in {**overrides, **(given or {})}:
         raise RagError("The notebooks get 'out' from --out: give the folder there.")
-    values, named = load_edition(family[0].parent / "editions", edition)
+    values, named, _ = load_edition(family[0].parent / "editions", edition)
     foreign = set(chosen) - set(choose(family, named))
     plans = plan(chosen, edition=values, overrides=overrides, given=given or {}, family=family, foreign=foreign)
     for notebook in chosen:

@@ -196,7 +196,7 @@ def test_edition_files(tmp_path, content):
     """Edition files of any bytes: plain values, or a sentence; nothing is run"""
     (tmp_path / "odd.yaml").write_bytes(content)
     try:
-        assert isinstance(load_edition(tmp_path, "odd"), dict)
+        assert isinstance(load_edition(tmp_path, "odd").values, dict)
     except RagError:
         pass
     assert not os.path.exists("/tmp/run_by_yaml")
