@@ -118,7 +118,8 @@ def own_address() -> str | None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0, or 1 with the reason on stderr. A server of ours runs until Ctrl+C."""
     options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background process is born deaf to the first
+        signal.signal(number, signal.default_int_handler)
     try:
         if options.milvus:
             _show(seats(options.milvus, options.seats, token=os.environ.get("MILVUS_TOKEN", "")))

@@ -143,7 +143,10 @@ def test_the_command_says_the_address_and_ends_cleanly(tmp_path, samples):
             assert shop.upsert(samples.items(2), samples.vectors(2), progress=False) == 2
         assert "Only this machine reaches it" in said and re.search(r"and so on to .*/seat03\n", said)
         run.send_signal(signal.SIGINT)
-        assert (run.wait(15), run.stderr.read()) == (0, "")
+        try:
+            assert (run.wait(15), run.stderr.read()) == (0, "")
+        finally:
+            run.kill()  # leaving the block waits for it, without an end
 
 
 def test_a_participant_who_only_thinks_stays_connected(room):
