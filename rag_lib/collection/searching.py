@@ -2,10 +2,12 @@
 
 from collections.abc import Collection as Ids
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from rag_lib.collection import lite
 from rag_lib.collection.calls import MilvusError
 from rag_lib.collection.connection import Connection
 from rag_lib.collection.filters import Where, explain_nothing, filter_expression
@@ -133,7 +135,8 @@ class Searchable(Connection):
         return [best[number] for number in range(len(queries))]
 
     def _ask(self, field: str, queries: list, limit: int, expression: str, output: list[str]) -> list[list[dict]]:
-        """One search; where a filter leaves little of a local graph, again and more widely until it gives the limit."""
+        """One search; where filter or deletions leave little of a local graph, again and more widely until it gives the
+        limit, or has been walked as a whole."""
         options = {"data": queries, "anns_field": field, "limit": limit, "filter": expression, "output_fields": output}
         if not self.local or field == WORDS:
             return self._call("search", **options, **self._level)
@@ -141,7 +144,10 @@ class Searchable(Connection):
         while True:
             params = {"params": {"ef": width, "nprobe": width // 8}}  # an exact index takes no notice
             found = self._call("search", search_params=params, **options, **self._level)
-            if not expression or min(map(len, found)) == limit or is_exact(self._call) or width > self.count():
+            fewest = min(map(len, found))
+            if fewest == limit or is_exact(self._call) or width > lite.count_stored(Path(self._folder[0]), self.name):
+                return found
+            if not expression and fewest == self.count():
                 return found
             width *= 8
 

@@ -138,6 +138,19 @@ def test_a_filter_that_leaves_little_of_a_graph_leaves_nothing_away(tmp_path, sm
         assert "id00005" not in {hit.item.image_id for hit in collection.search(rows[5])}
 
 
+def test_deletions_that_leave_little_of_a_graph_leave_nothing_away(tmp_path, small):
+    items, vectors = numbered(2_000), clustered(2_000)
+    with Collection(tmp_path / "a.db", "items", dim=DIM) as collection:
+        collection.upsert(items, vectors, progress=False)
+        assert index_of(collection) == "HNSW"
+        kept = items[::200]
+        collection.delete([item.image_id for item in items if item not in kept])
+        for limit in (5, 10, 20):
+            hits = collection.search(vectors[1], limit)
+            nearest = sorted(kept, key=lambda item: -float(vectors[int(item.image_id[2:])] @ vectors[1]))[:limit]
+            assert [hit.item.image_id for hit in hits] == [item.image_id for item in nearest]
+
+
 def test_an_index_that_was_named_stays(tmp_path, small):
     for number, name in enumerate(("FLAT", "IVF_FLAT")):
         with Collection(tmp_path / "a.db", f"items{number}", dim=DIM, index=name) as collection:
