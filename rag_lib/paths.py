@@ -12,6 +12,8 @@ from pathlib import Path
 
 from rag_lib.errors import RagError
 
+PART = ".part"  # in the name of a file that is being written
+
 
 def home() -> Path:
     """The folder under which `data/` and `runs/` are made.
@@ -75,9 +77,20 @@ def replacing(path: str | Path) -> Iterator[Path]:
     end; if the end is not reached, it is removed and `path` stays as it was.
     """
     path = Path(path)
-    beside = path.with_name(f".{secrets.token_hex(8)}.part{path.suffix}")
+    beside = path.with_name(f".{secrets.token_hex(8)}{PART}{path.suffix}")
     try:
         yield beside
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def is_part(path: Path) -> bool:
+    """Whether it is what a killed `replacing` left, or what a living one is writing."""
+    return path.name.startswith(".") and PART in path.name
+
+
+def clear_parts(folder: str | Path) -> None:
+    """Delete what killed writers left below `folder`, which nobody else may be writing into now."""
+    for path in filter(is_part, Path(folder).rglob(f".*{PART}*")):
+        path.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 
 from rag_lib.errors import RagError
 
+CHUNK = 1 << 20  # bytes
 MAX_BYTES = 4 << 30  # an archive that unpacks to more is not what we asked for
 
 
@@ -29,6 +30,8 @@ def extract(archive: Path, folder: Path) -> Path:
                 if not (member.isfile() or member.isdir()) or size > MAX_BYTES:
                     raise tarfile.TarError(f"'{Path(member.name).name}' is a link or a device, or too large")
                 tar.extract(member, room, filter="data")
+            while tar.fileobj.read(CHUNK):  # to the checksum at its end: a damaged header looks like the last one
+                pass
         return room
     except (tarfile.TarError, EOFError, zlib.error) as exc:
         why = "a member lies outside" if isinstance(exc, tarfile.FilterError) else exc

@@ -20,7 +20,7 @@ from rag_lib.drawn.wares import COUNT, Picture, plan
 from rag_lib.drawn.workers import draw_missing, drawing_in
 from rag_lib.errors import RagError
 from rag_lib.images import ImageError, content_id
-from rag_lib.paths import data_dir, replacing, resolve
+from rag_lib.paths import data_dir, is_part, replacing, resolve
 from rag_lib.records import Catalog, Item
 
 SIZE = 320  # edge of a picture, pixels
@@ -100,7 +100,7 @@ def _check_replaceable(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise RagError(f"'{folder.name}' is a file: give a folder for the drawn catalog.")
-    names = {path.name for path in folder.iterdir() if path.suffix != ".part"}
+    names = {path.name for path in folder.iterdir() if not is_part(path)}
     foreign = sorted(names - _OURS)
     if foreign or (names and _MANIFEST not in names):
         found = f"holds '{foreign[0]}'" if foreign else "is not empty"

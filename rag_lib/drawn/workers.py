@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rag_lib.paths import replacing
+from rag_lib.paths import clear_parts, replacing
 
 MOST = 8  # workers
 ENOUGH = 20  # pictures that are drawn in the time in which a worker starts
@@ -27,8 +27,7 @@ def drawing_in(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     # The system frees the lock when its owner is killed. Who has it may take it again.
     with FileLock(folder.with_name(f".{folder.name}.lock"), is_singleton=True):
-        for leftover in folder.rglob(".*.part"):
-            leftover.unlink(missing_ok=True)
+        clear_parts(folder)
         yield
 
 

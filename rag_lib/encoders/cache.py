@@ -89,8 +89,9 @@ class EmbeddingCache:
                 try:
                     self._db = self._db or self._open()
                     return work(self._db)
-                except (sqlite3.Error, OSError) as exc:
-                    if _code(exc) not in DAMAGED or self._begun_anew:
+                except (sqlite3.Error, OSError, UnicodeDecodeError) as exc:  # the last: of the table's own text
+                    damaged = _code(exc) in DAMAGED or isinstance(exc, UnicodeDecodeError)
+                    if not damaged or self._begun_anew:
                         self._give_up(exc, writing)
                         break
                     self._begin_anew(exc)

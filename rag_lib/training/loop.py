@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from rag_lib.errors import RagError
-from rag_lib.paths import replacing
+from rag_lib.paths import clear_parts, replacing
 from rag_lib.training.minutes import add_minutes
 from rag_lib.training.recipe import Recipe
 
@@ -49,8 +49,7 @@ def optimize(
     optimizers = _optimizers(parameters, matrices, recipe)
     belongs_to = asdict(recipe) | (about or {})
     first, log, path = 0, [], folder / f"{name}.pt"
-    for leftover in folder.glob(f".{path.name}.*.part"):  # of a stop while a checkpoint was written
-        leftover.unlink()
+    clear_parts(folder)  # of a stop while a file was written
     if path.exists():
         first, log = _resume(path, belongs_to, (*modules, *optimizers), parameters)
     log_every, warm_up = min(LOG_EVERY, max(1, steps // 30)), min(WARM_UP, max(1, steps // 10))

@@ -190,6 +190,7 @@ def test_what_a_killed_run_has_begun_is_drawn_anew_and_nothing_is_left_beside(ma
         run.send_signal(signal.SIGKILL)
         run.wait()
     next(folder.glob("products/*.jpg")).write_bytes(b"half")
+    (folder / ".0123456789abcdef.part.json").write_text("{")  # killed while the list was written
     assert len(load_drawn(folder, count=FEW).items) == FEW
     assert files(folder) == files(made)
     assert {path.name for path in tmp_path.iterdir()} == {"drawn", ".drawn.lock"}

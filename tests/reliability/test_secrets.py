@@ -12,6 +12,7 @@ from PIL import Image
 
 from rag_lib.rerank import loopback
 from rag_lib.rerank.loopback import LocalEndpoint
+from rag_lib.run.parameters import read_parameters
 
 ROOT = Path(__file__).resolve().parents[2]
 CANARY = "sk-canary-4f9Zq7Xw2LmB8tRv"
@@ -63,7 +64,8 @@ def test_canary(seed, tmp_path):
         environment["OPENAI_BASE_URL"] = server.url
         command = [sys.executable, "-m", "rag_lib.run", NOTEBOOKS[seed], "--out", str(tmp_path / "out")]
         for name, value in (given | {"reranker": "gpt-4o", "milvus_uri": str(tmp_path / "milvus.db")}).items():
-            command += ["-p", name, value]
+            if name in read_parameters(ROOT / "notebooks" / f"{NOTEBOOKS[seed]}.ipynb"):
+                command += ["-p", name, value]
         done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, check=False)
     said = {"stdout": done.stdout, "stderr": done.stderr}
     files = {str(path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}

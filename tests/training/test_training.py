@@ -119,8 +119,8 @@ def test_gradients_are_clipped_to_a_norm_of_one(tmp_path, monkeypatch, size, nor
 
 
 def test_a_checkpoint_that_was_half_written_is_cleared(miniature, tmp_path):
-    (tmp_path / ".tower.pt.abc.part").write_bytes(b"half")
-    (tmp_path / ".text.pt.abc.part").write_bytes(b"half")
+    (tmp_path / ".0123456789abcdef.part.pt").write_bytes(b"half")
+    (tmp_path / ".fedcba9876543210.part.json").write_bytes(b"half")
     miniature.train(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"tower.pt", "text.pt", "minutes.json"}
 
