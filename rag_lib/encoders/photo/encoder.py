@@ -70,7 +70,8 @@ class PhotoEncoder(Encoder):
         if prepared is None:
             return self._join(said)
         seen = {part: self._see(prepared)[part].copy() for part in ("thing", *PARTS)}
-        seen["color"] = unit(seen["color"] ** SHARP)
+        worded = [bool(text.strip()) for text in texts]  # a picture alone is what it is in a collection
+        seen["color"][worded] = unit(seen["color"][worded] ** SHARP)
         for part, rows in seen.items():
             rows[named[part]] = said[part][named[part]]
         seen["thing"][said["category"].any(axis=1)] *= REPEATED
