@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from rag_lib.encoders.base import Encoder
-from rag_lib.encoders.photo.looks import COLORS, Reader, lean, name_colors, read_looks
+from rag_lib.encoders.photo.looks import COLORS, OWN, SURE, Reader, lean, name_colors, read_looks, settle
 from rag_lib.encoders.photo.tower import CLASSES, Tower, read_whole, to_pixels
 from rag_lib.encoders.photo.typical import Typical
 from rag_lib.encoders.photo.words import ClassReader, Instruction, unit
@@ -20,7 +20,6 @@ from rag_lib.encoders.vocabulary import Vocabulary
 
 PARTS = ("category", "theme", "color")
 REPEATED = 0.1  # a thing whose category is named beside a picture: it is said already, and the look is to decide
-SHARP = 4  # the power of a query's colors: a product has one, a photograph many. Chosen on 75 photographs
 MICRO_BATCH = 8  # pictures at a time on a CPU: the activations of more leave its cache
 
 
@@ -52,6 +51,7 @@ class PhotoEncoder(Encoder):
         self.tower, self.classes, self.readers, self.labels = tower, classes, readers, labels
         self.softness, self.instruction, self.vocabulary = softness, instruction, vocabulary
         self.drawings, self.kinds = drawings, {theme: classes(words) for theme, words in kinds.items()}
+        self._own = np.isin(labels["theme"], OWN)
         self._palette = [COLORS.index(name) for name in labels["color"]]
         self.name, self.fingerprint, self.device, self.dtype = name, fingerprint, device, dtype
         self.roots = {part: np.float32(np.sqrt(share)) for part, share in shares.items()}
@@ -69,9 +69,12 @@ class PhotoEncoder(Encoder):
         said, named = self._read(texts, alone=prepared is None)
         if prepared is None:
             return self._join(said)
-        seen = {part: self._see(prepared)[part].copy() for part in ("thing", *PARTS)}
+        seen = self._see(prepared)
+        seen = {part: seen[part].copy() for part in ("thing", *PARTS)}
         worded = [bool(text.strip()) for text in texts]  # a picture alone is what it is in a collection
-        seen["color"][worded] = unit(seen["color"][worded] ** SHARP)
+        seen["theme"][named["theme"]] = 0
+        asked = settle(seen["theme"][worded], seen["color"][worded], self._own)
+        seen["theme"][worded], seen["color"][worded] = asked
         for part, rows in seen.items():
             rows[named[part]] = said[part][named[part]]
         seen["thing"][said["category"].any(axis=1)] *= REPEATED
@@ -84,6 +87,18 @@ class PhotoEncoder(Encoder):
         """
         seen = self._see([self.prepare(image) for image in images])
         return {part: seen[part] ** 2 for part in PARTS}
+
+    def name_look(self, image) -> tuple[str | None, str | None, bool]:
+        """The theme and the color of a picture (a path or PIL image), None for one that is not sure (`looks.SURE`).
+
+        And whether the theme has colors of its own. Raises ImageError.
+        """
+        shares = {part: rows[0] for part, rows in self.see([image]).items()}
+        theme, color = (
+            self.labels[part][shares[part].argmax()] if shares[part].max() >= least else None
+            for part, least in SURE.items()
+        )
+        return theme, color, theme in OWN
 
     def is_drawn(self, images: Sequence) -> np.ndarray:
         """(n,) bool: whether each picture (a path or PIL image) is like the drawings that the readers learned from."""

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 import cv2
 import numpy as np
 
+from rag_lib.encoders.photo.words import unit
+
 HUES = ("red", "orange", "yellow", "green", "turquoise", "blue", "purple", "pink", "red")
 HUE_ENDS = (12, 40, 68, 160, 195, 255, 300, 340)  # degrees of the color wheel
 COLORS = (*HUES[:8], "brown", "black", "white", "grey")
@@ -18,6 +20,11 @@ SPREAD = 0.45  # of the middle that counts, in halves of the thing's edges
 SURROUNDED, LIKE = 100, 15  # how far a pixel gives way that is like the picture's border, and how near that is in Lab
 # Chosen on 66 photographs that have a theme, so that the drawings' own themes stay what they are.
 STRENGTH, FAINT = 20, 0.1  # how much a thing's name counts for its theme, and the cosine below which it says nothing
+# Of 66 photographs with a theme, two of three are this sure of one, and 0.88 of these right; of 40 without, 0.08 are.
+SURE = {"theme": 0.7, "color": 0.4}
+SHARP = 4  # the power of colors that are not sure: a product has one, a photograph many. Chosen on 75 photographs
+# Themes that have colors of their own: to ask for a leopard's would ask for another one.
+OWN = ("leopard", "zebra", "tiger", "giraffe", "camouflage", "wood", "brick", "marble", "galaxy")
 GREY = 0.15  # what a pixel without color counts, beside 1 for a full one
 
 
@@ -107,3 +114,22 @@ def read_looks(shares: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """
     roots = {name: np.sqrt(rows) for name, rows in shares.items()}
     return {name: rows[:, :-1] if name == "category" else rows for name, rows in roots.items()}
+
+
+def settle(theme: np.ndarray, color: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What pictures ask for beside words: the theme that is sure or none, and the color, but beside a theme of `own`.
+
+    `theme`, `color`: (n, labels) as `read_looks` gives them, and so are those that come back; `own`: (themes,) bool.
+    Shares that are spread over labels would choose what is a little like all of them: for tigers stripes in orange.
+    """
+    theme = _best(theme) * _sure(theme, "theme")
+    color = np.where(_sure(color, "color"), _best(color), unit(color**SHARP))
+    return theme, color * ~theme[:, own].any(axis=1, keepdims=True)
+
+
+def _sure(roots: np.ndarray, part: str) -> np.ndarray:
+    return roots.max(axis=1, keepdims=True) ** 2 >= SURE[part]
+
+
+def _best(roots: np.ndarray) -> np.ndarray:
+    return np.eye(roots.shape[1], dtype=roots.dtype)[roots.argmax(axis=1)]

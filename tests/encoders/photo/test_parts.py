@@ -8,7 +8,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from rag_lib.encoders.photo.encoder import soften
 from rag_lib.encoders.photo.loading import pack_rows
-from rag_lib.encoders.photo.looks import COLORS, Reader, lean, name_colors
+from rag_lib.encoders.photo.looks import COLORS, Reader, lean, name_colors, settle
 from rag_lib.encoders.photo.tower import SIZE, read_whole, to_pixels
 from rag_lib.encoders.photo.typical import Typical
 from rag_lib.encoders.photo.words import ClassReader, Instruction, WordTable
@@ -81,6 +81,16 @@ def test_what_the_thing_is_moves_its_theme():
     shares = np.array([[0.7, 0.3], [0.7, 0.3]], np.float32)
     moved = lean(shares, np.array([[0.0, 0.05], [0.0, 0.9]], np.float32))
     assert np.allclose(moved[0], shares[0]) and moved[1, 1] > 0.99
+
+
+def test_beside_words_a_look_is_what_is_sure():
+    themes = np.sqrt([[0.9, 0.1, 0.0], [0.1, 0.9, 0.0], [0.5, 0.5, 0.0], [0.0, 0.0, 0.0]]).astype(np.float32)
+    colors = np.sqrt([[0.6, 0.4], [0.6, 0.4], [0.6, 0.4], [0.6, 0.4]]).astype(np.float32)
+    theme, color = settle(themes, colors, np.array([True, False, False]))
+    assert theme.tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 0], [0, 0, 0]]
+    assert color.tolist() == [[0, 0], [1, 0], [1, 0], [1, 0]], "a leopard's own are not asked for"
+    unsure = np.full((1, 12), 12**-0.5, np.float32)
+    assert np.allclose(settle(themes[3:], unsure, np.array([True, False, False]))[1], unsure)
 
 
 def test_what_is_unlike_all_drawings_is_strange():
