@@ -73,7 +73,8 @@ def _bordering(lab: np.ndarray) -> np.ndarray:
     band[5:-5, 5:-5] = False
     border = lab[band]
     border = border[:: max(1, len(border) // 70)]
-    return np.exp(-((lab[:, :, None] - border) ** 2).sum(axis=3) / (2 * LIKE**2)).mean(axis=2)
+    distances = (lab**2).sum(axis=2, keepdims=True) + (border**2).sum(axis=1) - 2 * lab @ border.T  # squared
+    return np.exp(-distances / (2 * LIKE**2)).mean(axis=2)
 
 
 def _names(hue: np.ndarray, saturation: np.ndarray, value: np.ndarray) -> np.ndarray:
