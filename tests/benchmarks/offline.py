@@ -22,6 +22,7 @@ from rag_lib.encoders import load_encoder
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=int, default=300)
+    parser.add_argument("--encoder", default="pocket")
     parser.add_argument("--out", help="a JSON file for the figures")
     options = parser.parse_args()
     rng, figures = np.random.default_rng(0), {}
@@ -35,7 +36,7 @@ def main() -> None:
             Image.fromarray(pixels).save(folder / f"{number:04d}.jpg")
         figures["drawn, pictures/s, one process"] = options.pictures / (time.perf_counter() - started)
 
-        catalog, encoder = load_folder(folder), load_encoder("pocket")
+        catalog, encoder = load_folder(folder), load_encoder(options.encoder)
         encoder.encode_images([item.path for item in catalog.items[:32]], progress=False)  # warm-up
         started = time.perf_counter()
         encoded = encoder.encode_images([item.path for item in catalog.items], progress=False)

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
+from rag_lib.encoders.pocket.photographs import Look
 from rag_lib.encoders.vocabulary import Vocabulary
 from rag_lib.errors import RagError
 from rag_lib.images import open_image
@@ -225,6 +226,18 @@ def test_what_is_read_into_an_unknown_word_is_neither_claimed_nor_ranked_by(gall
     assert best(ranking) == "phone case leopard natural"
     assert set(ranking.evidence.values()) == {Evidence(keeps=("the leopard theme of your picture",))}
     assert ranking.reason.endswith('The tiny model does not know "bicycle".')
+
+
+def test_a_photograph_is_ranked_by_what_was_read_of_it(gallery, product, vocabulary):
+    reader = PixelReader(vocabulary=vocabulary)
+    query = Query(product("earbuds", "plain", "blue"), "phone case with this image theme")
+    assert best(PocketReranker(reader).rank(query, gallery)) == "phone case plain blue"
+    reader.encoder.photograph = lambda image: image and Look("leopard", "red", own=True)
+    ranking = PocketReranker(reader).rank(query, gallery)
+    assert best(ranking) == "phone case leopard natural"
+    assert "leopard theme, as asked" in ranking.reason
+    assert ranking.reason.endswith("Your picture is a photograph, read as: leopard.")
+    assert "photograph" not in PocketReranker(reader).rank(Query(None, "phone case"), gallery).reason
 
 
 def test_what_known_words_name_counts_beside_unknown_ones(gallery, product, vocabulary):

@@ -1,7 +1,7 @@
 """Pictures, words and both as one vector: *what* it is by ImageNet's classes, *how it looks* by its theme and color.
 
 A vector has four parts. `thing`: how the network scores its 1,000 classes, or how near a text is to them; `category`,
-`theme` and `color`: the shares of the labels that the small readers know. Of a picture and words together, what the
+`theme` and `color`: the shares of the labels that it knows. Of a picture and words together, what the
 words name is taken from them and the rest from the picture.
 """
 
@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 from rag_lib.encoders.base import Encoder
-from rag_lib.encoders.photo.looks import Reader, count_colors, read_looks
+from rag_lib.encoders.photo.looks import COLORS, OWN, SURE, Reader, lean, name_colors, read_looks, settle
 from rag_lib.encoders.photo.tower import CLASSES, Tower, read_whole, to_pixels
+from rag_lib.encoders.photo.typical import Typical
 from rag_lib.encoders.photo.words import ClassReader, Instruction, unit
 from rag_lib.encoders.recent import Recent
 from rag_lib.encoders.vocabulary import Vocabulary
@@ -26,6 +27,7 @@ class PhotoEncoder(Encoder):
     """`shares`: part -> how much of a vector's squared length it is; `labels`: attribute -> its labels.
 
     `softness`: of the network's standardized scores; higher lets the unlikely classes count for more.
+    `kinds`: theme -> words for the things that have it in photographs; `drawings`: what a drawing looks like.
     """
 
     def __init__(
@@ -37,6 +39,8 @@ class PhotoEncoder(Encoder):
         labels: Mapping[str, Sequence[str]],
         shares: Mapping[str, float],
         softness: float,
+        kinds: Mapping[str, Sequence[str]],
+        drawings: Typical,
         instruction: Instruction,
         vocabulary: Vocabulary,
         name: str,
@@ -46,6 +50,9 @@ class PhotoEncoder(Encoder):
     ):
         self.tower, self.classes, self.readers, self.labels = tower, classes, readers, labels
         self.softness, self.instruction, self.vocabulary = softness, instruction, vocabulary
+        self.drawings, self.kinds = drawings, {theme: classes(words) for theme, words in kinds.items()}
+        self._own = np.isin(labels["theme"], OWN)
+        self._palette = [COLORS.index(name) for name in labels["color"]]
         self.name, self.fingerprint, self.device, self.dtype = name, fingerprint, device, dtype
         self.roots = {part: np.float32(np.sqrt(share)) for part, share in shares.items()}
         self.dim, self.composes = CLASSES + sum(len(labels[part]) for part in PARTS), "joint"
@@ -62,7 +69,12 @@ class PhotoEncoder(Encoder):
         said, named = self._read(texts, alone=prepared is None)
         if prepared is None:
             return self._join(said)
-        seen = {part: rows.copy() for part, rows in self._see(prepared).items()}
+        seen = self._see(prepared)
+        seen = {part: seen[part].copy() for part in ("thing", *PARTS)}
+        worded = [bool(text.strip()) for text in texts]  # a picture alone is what it is in a collection
+        seen["theme"][named["theme"]] = 0
+        asked = settle(seen["theme"][worded], seen["color"][worded], self._own)
+        seen["theme"][worded], seen["color"][worded] = asked
         for part, rows in seen.items():
             rows[named[part]] = said[part][named[part]]
         seen["thing"][said["category"].any(axis=1)] *= REPEATED
@@ -76,6 +88,22 @@ class PhotoEncoder(Encoder):
         seen = self._see([self.prepare(image) for image in images])
         return {part: seen[part] ** 2 for part in PARTS}
 
+    def name_look(self, image) -> tuple[str | None, str | None, bool]:
+        """The theme and the color of a picture (a path or PIL image), None for one that is not sure (`looks.SURE`).
+
+        And whether the theme has colors of its own. Raises ImageError.
+        """
+        shares = {part: rows[0] for part, rows in self.see([image]).items()}
+        theme, color = (
+            self.labels[part][shares[part].argmax()] if shares[part].max() >= least else None
+            for part, least in SURE.items()
+        )
+        return theme, color, theme in OWN
+
+    def is_drawn(self, images: Sequence) -> np.ndarray:
+        """(n,) bool: whether each picture (a path or PIL image) is like the drawings that the readers learned from."""
+        return self._see([self.prepare(image) for image in images])["strange"] <= self.drawings.limit
+
     def _see(self, squares: list[np.ndarray]) -> dict[str, np.ndarray]:
         return self._recent(self._look, squares, key=np.ndarray.tobytes)
 
@@ -86,8 +114,13 @@ class PhotoEncoder(Encoder):
         seen = [self.tower(to_pixels(some.to(self.device), self.dtype)) for some in pixels]
         logits, surfaces = (torch.cat(rows).float().cpu().numpy() for rows in zip(*seen, strict=True))
         thing = soften(logits, self.softness)
-        looks = {"category": thing, "theme": surfaces, "color": count_colors(stacked)}
-        return {"thing": thing, **read_looks(self.readers, looks)}
+        looks = {part: reader(thing if part == "category" else surfaces) for part, reader in self.readers.items()}
+        evidence = np.zeros_like(looks["theme"])
+        for theme, classes in self.kinds.items():
+            evidence[:, self.labels["theme"].index(theme)] = (thing @ classes.T).max(axis=1)
+        looks["theme"] = lean(looks["theme"], evidence)
+        looks["color"] = name_colors(stacked)[:, self._palette]
+        return {"thing": thing, "strange": self.drawings(surfaces, logits), **read_looks(looks)}
 
     def _read(self, texts: Sequence[str], *, alone: bool) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """What the texts say of each part, and the rows that say something of it."""

@@ -11,6 +11,7 @@ from rag_lib.encoders.device import MARKS
 from rag_lib.encoders.photo.encoder import PhotoEncoder
 from rag_lib.encoders.photo.looks import Reader
 from rag_lib.encoders.photo.tower import load_tower
+from rag_lib.encoders.photo.typical import Typical
 from rag_lib.encoders.photo.words import ClassReader, Instruction, WordTable
 from rag_lib.encoders.sums import check_sums, write_sums
 from rag_lib.encoders.vocabulary import Vocabulary
@@ -20,7 +21,7 @@ from rag_lib.paths import replacing
 PHOTO_FOLDER = Path(__file__).resolve().parent.parent.parent / "weights" / "photo"
 FILES = ("config.json", "model.safetensors", "tokenizer.json", "words.json")
 REMEDY = "Restore it from the repository, or make it anew with `python -m rag_lib.training.photo`."
-VERSION = 1  # part of the fingerprint: raise it when the same files would give other vectors
+VERSION = 2  # part of the fingerprint: raise it when the same files would give other vectors
 
 
 def load_photo(folder: Path, *, device: str, dtype) -> PhotoEncoder:
@@ -53,10 +54,14 @@ def _read(folder: Path, fingerprint: str, device: str, dtype) -> PhotoEncoder:
     return PhotoEncoder(
         load_tower({k[6:]: v for k, v in tensors.items() if k.startswith("tower.")}, device, dtype),
         ClassReader(table, arrays["classes.names"], arrays["classes.middle"], settings["temperature"]),
-        {part: Reader(arrays[f"{part}.weight"], arrays[f"{part}.bias"]) for part in settings["labels"]},
+        {part: Reader(arrays[f"{part}.weight"], arrays[f"{part}.bias"]) for part in ("category", "theme")},
         labels=settings["labels"],
         shares=settings["shares"],
         softness=settings["softness"],
+        kinds=settings["kinds"],
+        drawings=Typical(
+            *(arrays[f"drawings.{name}"] for name in ("middle", "scale", "axes", "spread")), **settings["drawings_are"]
+        ),
         instruction=Instruction(tokenizer, **words),
         vocabulary=Vocabulary(tokenizer, model="photo", names={"thing": {word: [word] for word in entries}}),
         name="photo",
@@ -75,8 +80,8 @@ def pack_rows(vectors: np.ndarray) -> dict[str, np.ndarray]:
 def write_photo(folder: Path, tensors: Mapping, settings: Mapping, tokenizer: str, words: Mapping) -> None:
     """Write the files of `load_photo` and their checksums.
 
-    `tensors`: names as `load_photo` reads them; `settings`: labels, shares, softness, temperature, and what they were
-    made of; `tokenizer`: its JSON; `words`: the arguments of `Instruction`.
+    `tensors`: names as `load_photo` reads them; `settings`: labels, shares, softness, temperature, kinds,
+    drawings_are, and what they were made of; `tokenizer`: its JSON; `words`: the arguments of `Instruction`.
     """
     from safetensors.torch import save_file
 

@@ -3,13 +3,17 @@
 import json
 from pathlib import Path
 
+import numpy as np
+
 from rag_lib.encoders.pocket.attributes import AttributeHeads, AttributeReader
+from rag_lib.encoders.pocket.photographs import Look, Photographed, read_photograph
 from rag_lib.encoders.sums import check_sums
 from rag_lib.encoders.visualized_bge.encoder import ComposedEncoder
 from rag_lib.encoders.visualized_bge.loading import fingerprint_of
 from rag_lib.encoders.visualized_bge.model import VisualizedBGE, VisualizedBGEConfig
 from rag_lib.encoders.vocabulary import Vocabulary
 from rag_lib.errors import RagError
+from rag_lib.records import as_text
 
 POCKET_FOLDER = Path(__file__).resolve().parent.parent.parent / "weights" / "pocket"
 FILES = ("config.json", "model.safetensors", "tokenizer.json")
@@ -18,9 +22,26 @@ REMEDY = "Restore it from the repository, or train anew with `make train`."
 
 
 class PocketEncoder(ComposedEncoder):
-    """The pocket model: an encoder that can also say what it sees, and which words it does not know."""
+    """The pocket model: an encoder that can also say what it sees, and which words it does not know.
+
+    `reads_photographs`: whether a query's photograph is put into words first; the weights that ship know drawings only.
+    """
 
     heads: AttributeHeads
+    reads_photographs = False
+
+    def encode_query(self, image=None, text: str | None = None) -> np.ndarray:
+        """As any encoder, but of a photograph: it is said in words (`Photographed` warns how it was read)."""
+        look = self.photograph(image)
+        if look is None:
+            return super().encode_query(image, text)
+        self._warn_once(Photographed, str(look), hash(str(look)))
+        words = look.say(as_text(text, "The instruction"), self.vocabulary)
+        return super().encode_query(None, words) if words else super().encode_query(image)
+
+    def photograph(self, image) -> Look | None:
+        """How a query's picture is read if it is a photograph; None for a drawing, or without a picture."""
+        return read_photograph(image, self.device) if self.reads_photographs and image is not None else None
 
     def reader(self) -> AttributeReader:
         return AttributeReader(self, self.heads)
@@ -49,6 +70,7 @@ def load_pocket(folder: Path, *, device: str, dtype) -> PocketEncoder:
         ) from None
     encoder = PocketEncoder(model, tokenizer, name="pocket", fingerprint=fingerprint, device=device, dtype=dtype)
     encoder.heads, encoder.vocabulary = heads, vocabulary
+    encoder.reads_photographs = folder == POCKET_FOLDER and vocabulary is not None
     return encoder
 
 

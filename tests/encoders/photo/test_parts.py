@@ -8,8 +8,9 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from rag_lib.encoders.photo.encoder import soften
 from rag_lib.encoders.photo.loading import pack_rows
-from rag_lib.encoders.photo.looks import HUES, Reader, count_colors
+from rag_lib.encoders.photo.looks import COLORS, Reader, lean, name_colors, settle
 from rag_lib.encoders.photo.tower import SIZE, read_whole, to_pixels
+from rag_lib.encoders.photo.typical import Typical
 from rag_lib.encoders.photo.words import ClassReader, Instruction, WordTable
 
 
@@ -54,12 +55,49 @@ def test_an_instruction_is_taken_apart(tokenizer):
     assert read("with this look") == ("", {})
 
 
-def test_colors_are_counted_without_the_white_around_them():
+@pytest.mark.parametrize(
+    ("rgb", "name"),
+    [((220, 20, 30), "red"), ((240, 130, 20), "orange"), ((40, 90, 210), "blue"), ((110, 70, 40), "brown")]
+    + [((20, 20, 22), "black"), ((120, 124, 130), "grey"), ((250, 130, 180), "pink"), ((40, 150, 70), "green")],
+)
+def test_a_cut_out_has_its_own_color(rgb, name):
     picture = np.full((1, 224, 224, 3), 255, np.uint8)
-    picture[:, 50:100, 50:100] = (255, 0, 0)
-    counts = count_colors(picture)[0]
-    assert counts[HUES] == pytest.approx(1) and np.linalg.norm(counts) == pytest.approx(1)
-    assert count_colors(np.full((1, 224, 224, 3), 255, np.uint8))[0].argmax() == 2 * HUES + 3
+    picture[:, 70:150, 70:150] = rgb
+    shares = name_colors(picture)
+    assert COLORS[shares[0].argmax()] == name and shares.sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_a_color_is_the_things_and_not_the_meadows():
+    picture = np.full((1, 224, 224, 3), (70, 130, 60), np.uint8)
+    picture[:, 85:140, 85:140] = (220, 20, 30)
+    assert COLORS[name_colors(picture)[0].argmax()] == "red"
+
+
+def test_a_white_picture_is_white():
+    assert COLORS[name_colors(np.full((1, 224, 224, 3), 255, np.uint8))[0].argmax()] == "white"
+
+
+def test_what_the_thing_is_moves_its_theme():
+    shares = np.array([[0.7, 0.3], [0.7, 0.3]], np.float32)
+    moved = lean(shares, np.array([[0.0, 0.05], [0.0, 0.9]], np.float32))
+    assert np.allclose(moved[0], shares[0]) and moved[1, 1] > 0.99
+
+
+def test_beside_words_a_look_is_what_is_sure():
+    themes = np.sqrt([[0.9, 0.1, 0.0], [0.1, 0.9, 0.0], [0.5, 0.5, 0.0], [0.0, 0.0, 0.0]]).astype(np.float32)
+    colors = np.sqrt([[0.6, 0.4], [0.6, 0.4], [0.6, 0.4], [0.6, 0.4]]).astype(np.float32)
+    theme, color = settle(themes, colors, np.array([True, False, False]))
+    assert theme.tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 0], [0, 0, 0]]
+    assert color.tolist() == [[0, 0], [1, 0], [1, 0], [1, 0]], "a leopard's own are not asked for"
+    unsure = np.full((1, 12), 12**-0.5, np.float32)
+    assert np.allclose(settle(themes[3:], unsure, np.array([True, False, False]))[1], unsure)
+
+
+def test_what_is_unlike_all_drawings_is_strange():
+    logits = np.random.default_rng(0).normal(size=(3, 5))
+    strange = Typical(np.zeros(7), np.ones(7), np.eye(7)[:2], np.full(2, 4.0), rest=1.0, limit=2.0)
+    near, far, along = strange(np.array([[0, 0], [0, 30], [2, 0]]), logits)
+    assert far > 30 and far - near == pytest.approx(900 / 4 / 7, rel=0.3) and along < far
 
 
 def test_shares_sum_to_one():

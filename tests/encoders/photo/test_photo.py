@@ -49,7 +49,7 @@ def test_words_say_what_it_is_and_the_picture_how_it_looks(encoder, zebra):
         [part(encoder, v, name) / np.linalg.norm(part(encoder, v, name)) for v in (composed, alone, worded)[:n]]
         for name, n in (("theme", 2), ("thing", 3))
     )
-    assert theme[0] @ theme[1] > 0.99
+    assert theme[0].argmax() == theme[1].argmax() and theme[0] @ theme[1] > 0.9
     assert thing[0] @ thing[2] > 0.99 > thing[0] @ thing[1]
     assert not part(encoder, worded, "theme").any()
 
