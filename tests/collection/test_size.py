@@ -142,7 +142,7 @@ def test_deletions_that_leave_little_of_a_graph_leave_nothing_away(tmp_path, sma
     items, vectors = numbered(2_000), clustered(2_000)
     with Collection(tmp_path / "a.db", "items", dim=DIM) as collection:
         collection.upsert(items, vectors, progress=False)
-        assert index_of(collection) == "HNSW"
+        assert collection.wait_for_index(60) and index_of(collection) == "HNSW"
         kept = items[::200]
         collection.delete([item.image_id for item in items if item not in kept])
         for limit in (5, 10, 20):
