@@ -99,7 +99,7 @@ test: setup  ## Lint, every notebook again, its outputs compared with the commit
 questions: setup  ## Every notebook with every other question (a quarter of an hour; `make test` asks one each)
 	$(BIN)/python -m pytest tests/test_questions.py --all-questions
 
-reliability: setup  ## Kills, damage, full disks, hostile input, in hundreds of cases (`make test` samples them)
+reliability: setup  ## Kills, damage, full disks, hostile input: half an hour (`make test` tries a sample)
 	$(BIN)/python -m pytest -n $(WORKERS) --reliability tests/reliability tests/app/test_many_visitors.py
 
 bench: setup  ## How fast each part is on this machine
