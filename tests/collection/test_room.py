@@ -157,7 +157,7 @@ def test_a_participant_who_only_thinks_stays_connected(room):
     with grpc.insecure_channel(room.removeprefix("http://"), options=options) as channel:
         channel.subscribe(states.append, try_to_connect=True)
         time.sleep(6)
-    assert [state.name for state in states] == ["IDLE", "CONNECTING", "READY"]
+    assert [state.name for state in states if state.name != "CONNECTING"] == ["IDLE", "READY"]  # it may be too quick
 
 
 def test_this_machines_address_is_an_address_or_nothing():

@@ -31,8 +31,10 @@ class PocketEncoder(ComposedEncoder):
     reads_photographs = False
 
     def encode_query(self, image=None, text: str | None = None) -> np.ndarray:
-        """As any encoder, but of a photograph: it is said in words (`Photographed` warns how it was read)."""
-        look = self.photograph(image)
+        """As any encoder, but of a photograph beside an instruction: it is said in words (`Photographed` warns how it
+        was read). A picture alone asks for what is like it, whatever it is.
+        """
+        look = self.photograph(image) if as_text(text, "The instruction").strip() else None
         if look is None:
             return super().encode_query(image, text)
         self._warn_once(Photographed, str(look), hash(str(look)))

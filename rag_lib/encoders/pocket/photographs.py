@@ -8,6 +8,10 @@ from functools import cache
 from typing import NamedTuple
 
 from rag_lib.encoders.vocabulary import Caution, Vocabulary
+from rag_lib.images import open_image
+
+
+PLAIN = 16  # of 255: how much the pixels of one color differ
 
 
 class Photographed(Caution):
@@ -54,5 +58,12 @@ def _eye(device: str):
 
 def read_photograph(image, device: str) -> Look | None:
     """A path or PIL image -> its `Look`; None for a drawing. Raises ImageError."""
+    if _is_plain(image):
+        return None
     eye = _eye(device)
     return None if eye.is_drawn([image])[0] else Look(*eye.name_look(image))
+
+
+def _is_plain(image) -> bool:
+    """Whether it shows one color and nothing else: no photograph does, and the pocket reads colors itself."""
+    return all(most - least <= PLAIN for least, most in open_image(image, max_edge=64).getextrema())
