@@ -17,6 +17,7 @@ from rag_lib.paths import clear_parts, replacing
 MOST = 8  # workers
 ENOUGH = 20  # pictures that are drawn in the time in which a worker starts
 IDLE = 5  # seconds after which a worker that has nothing to do ends
+_parent: int | None = None  # of this process, if it is a worker
 
 
 @contextmanager
@@ -66,13 +67,19 @@ def draw_missing(
 
 
 def _write(path: Path, draw: Callable[[Any], bytes], what: Any) -> None:
+    content = draw(what)
+    if _parent not in (None, os.getppid()):
+        os._exit(1)  # it was killed meanwhile, and the next run may have the folder
     with replacing(path) as beside:
-        beside.write_bytes(draw(what))
+        beside.write_bytes(content)
 
 
 def _start_worker(parent: int) -> None:
     """One thread for OpenCV, because the workers fill the cores; and an end soon after the parent's."""
     import cv2
+
+    global _parent
+    _parent = parent
 
     def watch():
         while os.getppid() == parent:
