@@ -10,7 +10,6 @@ from typing import NamedTuple
 from rag_lib.encoders.vocabulary import Caution, Vocabulary
 from rag_lib.images import open_image
 
-
 PLAIN = 16  # of 255: how much the pixels of one color differ
 
 
