@@ -31,7 +31,7 @@ def write_bulk(
     try:
         from pymilvus.bulk_writer import BulkFileType, LocalBulkWriter
     except ModuleNotFoundError:
-        raise RagError("pymilvus's bulk writer is not installed: pip install 'pymilvus[bulk_writer]'.") from None
+        raise RagError("pymilvus's bulk writer is not installed: pip install 'rag_lib[ray]'.") from None
     import pyarrow.parquet as pq
 
     for logger in ("pymilvus", "bulk_writer"):  # its errors come as exceptions

@@ -27,18 +27,18 @@ class Refused(Exception):
     """The work ended in a RagError: its sentence."""
 
 
-def finish(work, *arguments, limits=None) -> tuple[Any, int, float]:
+def finish(work, *arguments) -> tuple[Any, int, float]:
     """Let it work to its end: what it returned, how often it changed a file, and how many seconds it took."""
-    process, pipe = _start(work, arguments, None, limits)
+    process, pipe = _start(work, arguments, None)
     start = time.monotonic()
     try:
         if not pipe.poll(WAIT_S):
+            process.kill()
             raise Failed(f"{work.__name__} hangs")
         kind, what, changes = pipe.recv()
     except EOFError:
         raise Failed(f"{work.__name__} died by itself") from None
     finally:
-        process.kill() if process.is_alive() and not pipe.poll(0) and time.monotonic() - start > WAIT_S else None
         process.join(WAIT_S)
     if kind != "done":
         raise (Refused if kind == "refused" else Failed)(what)
@@ -47,7 +47,7 @@ def finish(work, *arguments, limits=None) -> tuple[Any, int, float]:
 
 def kill(work, *arguments, before: int | None = None, after: float | None = None) -> bool:
     """Kill it before its change number `before` (from 0), or `after` seconds. Returns whether it came to that."""
-    process, pipe = _start(work, arguments, before, None)
+    process, pipe = _start(work, arguments, before)
     if after is not None:
         pipe.poll(after)
         with contextlib.suppress(ProcessLookupError):
@@ -59,16 +59,16 @@ def kill(work, *arguments, before: int | None = None, after: float | None = None
     return process.exitcode == -signal.SIGKILL
 
 
-def _start(work, arguments, before, limits):
+def _start(work, arguments, before):
     here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(there, work, arguments, before, limits))
+    process = context.Process(target=_work, args=(there, work, arguments, before))
     process.start()
     there.close()
     here.recv()  # it has begun
     return process, here
 
 
-def _work(pipe, work, arguments, before, limits) -> None:
+def _work(pipe, work, arguments, before) -> None:
     from rag_lib.errors import RagError
 
     changes = 0
@@ -86,8 +86,6 @@ def _work(pipe, work, arguments, before, limits) -> None:
     os.environ.update(OMP_NUM_THREADS="1")
     pipe.send("begun")
     try:
-        if limits:
-            limits()
         sys.addaudithook(notice)
         pipe.send(("done", work(*arguments), changes))
     except RagError as exc:

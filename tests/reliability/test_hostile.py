@@ -6,7 +6,6 @@ No traceback of another library, nothing that hangs, nothing run or written that
 import io
 import json
 import math
-import os
 import pickle
 import random
 import warnings
@@ -145,7 +144,7 @@ def _json(rows):
 
 @given(content=st.one_of(st.binary(max_size=300), st.lists(ROWS, max_size=4).map(lambda rows: _json(rows).encode())))
 @example(content=b'{"file": "0.png", "title": "\\ud800"}')
-@example(content=b'{"file": "../../../etc/passwd", "title": "x"}')
+@example(content=b'{"file": "../../../outside.png", "title": "x"}')
 @example(content=b'{"file": "0.png", "price": 1e999}')
 @example(content=b'{"file": "0.png", "x": ' + b"[" * 5000 + b"]" * 5000 + b"}")
 @pytest.mark.parametrize("name", ["metadata.jsonl", "metadata.csv"])
@@ -190,16 +189,17 @@ def test_parameters(text, kind):
 
 
 @given(content=st.one_of(st.binary(max_size=200), TEXTS.map(lambda text: text.encode(errors="replace"))))
-@example(content=b"!!python/object/apply:os.system ['touch /tmp/run_by_yaml']")
+@example(content=b"!!python/object/apply:os.system ['touch run_by_yaml']")
 @example(content=b"a: &a [*a, *a]")
-def test_edition_files(tmp_path, content):
+def test_edition_files(tmp_path, monkeypatch, content):
     """Edition files of any bytes: plain values, or a sentence; nothing is run"""
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "odd.yaml").write_bytes(content)
     try:
         assert isinstance(load_edition(tmp_path, "odd").values, dict)
     except RagError:
         pass
-    assert not os.path.exists("/tmp/run_by_yaml")
+    assert not (tmp_path / "run_by_yaml").exists()
 
 
 @pytest.fixture(scope="module")
