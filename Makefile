@@ -97,7 +97,7 @@ test: setup  ## Lint, every notebook again, its outputs compared with the commit
 		--nbval-sanitize-with tests/nbval_sanitize.cfg notebooks tests
 
 questions: setup  ## Every notebook with every other question (a quarter of an hour; `make test` asks one each)
-	$(BIN)/python -m pytest tests/test_questions.py --all-questions
+	$(BIN)/python -m pytest --nbval --nbval-current-env --all-questions notebooks tests/conftest.py
 
 reliability: setup  ## Kills, damage, full disks, hostile input: half an hour (`make test` tries a sample)
 	$(BIN)/python -m pytest -n $(WORKERS) --reliability tests/reliability tests/app/test_many_visitors.py

@@ -1,12 +1,14 @@
 """For all tests: one thread each, turns between the workers, and an end that names what could not be tested here.
 
-And for the notebooks: each exercise is asked twice in the one kernel that runs its notebook, as it stands and solved.
+And for the notebooks: in the one kernel that runs a notebook each exercise is asked twice, as it stands and solved, and
+at the end all cells once more with another question: no sentence and no cell depends on the default.
 
 A test (or the fixture that gives it a server or a browser) says so by its skip:
 `pytest.skip("Not tested here: <what>, because <why>")`. The session's last line repeats it, so that it does not pass
 unseen.
 """
 
+import copy
 import os
 
 import pytest
@@ -31,23 +33,48 @@ def in_turn(tmp_path_factory):
     return lambda name: FileLock(tmp_path_factory.getbasetemp().parent / f"{name}.lock")
 
 
+# What takes longest comes first, so that at the end no worker waits for another's.
+LONGEST = (
+    "notebooks/", "tests/encoders/visualized_bge/test_golden", "tests/collection/test_backends",
+    "tests/reliability/", "tests/app/", "tests/distributed/", "tests/evaluation/drawn/", "tests/encoders/",
+    "tests/training/", "tests/test_recipes", "tests/test_run", "tests/test_index", "tests/test_install",
+)  # fmt: skip
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """A file at a time for each worker, the notebooks as one: they share a store, which one process opens at a time."""
+    """A file at a time for each worker.
+
+    The notebooks that share a store, which one process opens at a time, are one, and so are the others. The file that
+    runs on each backend is one for each of them: a server is mostly waited for.
+    """
     from xdist.scheduler import LoadFileScheduling
 
     class ByFile(LoadFileScheduling):
         def _split_scope(self, nodeid):
-            return "notebooks" if ".ipynb::" in nodeid else super()._split_scope(nodeid)
+            file = super()._split_scope(nodeid)
+            if file.endswith(".ipynb"):
+                return f"notebooks {'milvus_uri' in (config.rootpath / file).read_text('utf-8')}"
+            return f"{file} {'milvus-lite' in nodeid}" if file.endswith("test_backends.py") else file
 
+    config.option.loadscopereorder = False  # the order in which they were collected
     return ByFile(config, log)
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """After an exercise's cell, whose output is compared as any other, comes its solution: it has to be right."""
+    ranks = {start: rank for rank, start in enumerate(LONGEST)}
+    items.sort(key=lambda item: next((ranks[start] for start in LONGEST if item.nodeid.startswith(start)), len(ranks)))
+    cells = {item.parent: [] for item in items if type(item).__name__ == "IPyNbCell"}
+    for item in items:
+        if item.parent in cells:
+            cells[item.parent].append(item)
     for place, item in reversed(list(enumerate(items))):
-        if type(item).__name__ == "IPyNbCell" and "exercise" in item.cell.metadata.get("tags", []):
+        if item.parent in cells and "exercise" in item.cell.metadata.get("tags", []):
             items.insert(place + 1, _solution_of(item))
+    for notebook, question in _questions(list(cells), all_of_them=config.getoption("--all-questions")):
+        end = 1 + max(place for place, item in enumerate(items) if item.parent is notebook)
+        items[end:end] = [_asked_otherwise(item, question) for item in cells[notebook]]
 
 
 def _solution_of(item):
@@ -68,6 +95,59 @@ def _solution_of(item):
     return Solution.from_parent(
         item.parent, name=f"{item.name} solved", cell_num=item.cell_num, cell=cell, options=options
     )
+
+
+QUESTIONS = {
+    "another animal and product": dict(query_image="zebra", query_text="toaster with this image theme"),
+    "words alone": dict(query_image="", query_text="red striped lamp"),
+    "a picture alone": dict(query_image="balloon", query_text=""),
+    "eight plain pictures": dict(catalog="mine", query_image="mine/red.png", query_text="the same in blue"),
+}
+PHOTOGRAPHS = {"zebra": "", "balloon": "cheetah"}  # what there is to ask with, where the catalog is not the drawn one
+FEW = [500, 600, 700, 800]  # rows, where a notebook measures how it grows
+COLORS = ("red", "blue", "green", "yellow", "black", "white", "orange", "purple")
+
+
+def _questions(notebooks, *, all_of_them):
+    """Pairs of a notebook and a question: one each, in turn. One that takes none is given the eight plain pictures."""
+    sources = {each: "".join(cell.source for cell in each.nb.cells) for each in notebooks}
+    asking = [each for each, source in sources.items() if "query_text: str" in source]
+    names = list(QUESTIONS)
+    for place, each in enumerate(asking):
+        yield from ((each, name) for name in (names if all_of_them else [names[place % len(names)]]))
+    yield from ((each, names[-1]) for each in notebooks if each not in asking and "milvus_uri: str" in sources[each])
+
+
+def _asked_otherwise(item, question):
+    from nbval.plugin import IPyNbCell
+
+    class Asked(IPyNbCell):
+        def runtest(self):
+            if "parameters" in self.cell.metadata.get("tags", []):
+                self.cell = copy.deepcopy(self.cell)
+                self.cell.source += f"\n{_assignments(self, question)}"
+            super().runtest()
+            said = [output.text for output in self.test_outputs if output.get("name") == "stderr"]
+            assert not said, said
+
+    options = item.options | {"check": False}
+    name = f"{item.name}, {question}"
+    return Asked.from_parent(item.parent, name=name, cell_num=item.cell_num, cell=item.cell, options=options)
+
+
+def _assignments(item, question):
+    """Lines for the end of the cell of parameters."""
+    from PIL import Image
+
+    folder = item.config._tmp_path_factory.mktemp("asked")
+    values = QUESTIONS[question] | {"milvus_uri": str(folder / "milvus.db"), "sizes": FEW}
+    if values.get("catalog") == "mine":
+        for color in COLORS:
+            Image.new("RGB", (64, 48), color).save(folder / f"{color}.png")
+        values |= {"catalog": str(folder), "query_image": str(folder / "red.png")}
+    elif 'catalog: str = "photographs"' in item.cell.source:
+        values["query_image"] = PHOTOGRAPHS.get(values["query_image"], values["query_image"])
+    return "\n".join(f"{name} = {value!r}" for name, value in values.items() if f"{name}: " in item.cell.source)
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -22,6 +22,7 @@ CATEGORIES = ("phone case", "toaster", "lamp", "camera")
 LOOKS = (("leopard", "natural"), ("zebra", "natural"), ("brick", "natural"), ("stripes", "red"), ("dots", "blue"))
 HOSTILE = "<img src=x onerror=\"document.title='hacked'\"> {{#each}} ${1+1} `"
 START_S = 240  # a loaded machine takes a minute to import torch and gradio
+WAIT_S = 60  # for what a page shows after a click
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 NOT_HERE = "Not tested here: the app in a real browser (no Chromium starts, and none could be installed)"
 
@@ -265,7 +266,7 @@ def visit(browser, request):
 
     def visit(width=1280, height=900, at=None, **options):
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
-        context.set_default_timeout(START_S * 1000)
+        context.set_default_timeout(WAIT_S * 1000)
         contexts.append(context)
         page = context.new_page()
         page.faults, page.asked = [], set()

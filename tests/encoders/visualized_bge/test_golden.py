@@ -3,7 +3,7 @@
 `golden/recipe.py` makes what both sides are given; `golden/make.py` ran upstream and kept its outputs.
 """
 
-import dataclasses
+import copy
 import json
 import os
 from pathlib import Path
@@ -80,26 +80,38 @@ def test_the_base_edition_gives_upstreams_vectors(recipe, base, title):
     assert difference(recipe, BASE_NAME, title, *base) < TOLERANCE
 
 
-def build_m3(recipe, folder, layers):
-    """The m3 encoder; `layers`: of its text model. Its 3.5 GB never touch the disk."""
+@pytest.fixture(scope="module")
+def m3(recipe, tmp_path_factory):
+    """`m3(layers)`: the encoder with so many layers of its text model, all of one build; and the pictures' folder.
+
+    Its 3.5 GB never touch the disk.
+    """
     from transformers import AutoTokenizer
 
+    folder = tmp_path_factory.mktemp("m3")
     recipe.draw_pictures(folder)
     recipe.write_text_model(M3_NAME, folder)
-    model = build_empty(dataclasses.replace(M3, text_args=M3.text_args | {"num_hidden_layers": layers}))
-    load_checkpoint(model, checkpoint(recipe, M3_NAME, layers))
+    model = build_empty(M3)
+    load_checkpoint(model, checkpoint(recipe, M3_NAME))
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    return ComposedEncoder(model, tokenizer, name=M3_NAME, fingerprint="", device="cpu", dtype=torch.float32)
+    whole = ComposedEncoder(model, tokenizer, name=M3_NAME, fingerprint="", device="cpu", dtype=torch.float32)
+
+    def with_layers(layers):
+        encoder = copy.copy(whole)
+        encoder.model = copy.copy(whole.model)
+        encoder.model.layers = whole.model.layers[:layers]
+        return encoder, folder
+
+    return with_layers
 
 
 @pytest.mark.slow
 @room_for_m3
 @pytest.mark.parametrize("layers", [24, 2])
-def test_the_m3_edition_gives_upstreams_vectors(recipe, tmp_path, layers):
-    encoder = build_m3(recipe, tmp_path, layers)
+def test_the_m3_edition_gives_upstreams_vectors(recipe, m3, layers):
     cases = recipe.cases(M3_NAME).items()
     titles = [title for title, case in cases if (case.layers or 24) == layers]
-    differences = {title: difference(recipe, M3_NAME, title, encoder, tmp_path) for title in titles}
+    differences = {title: difference(recipe, M3_NAME, title, *m3(layers)) for title in titles}
     assert max(differences.values()) < TOLERANCE, differences
 
 
@@ -134,10 +146,10 @@ def test_texts_alone_are_what_flag_embedding_makes_of_them(recipe, base):
 
 @pytest.mark.slow
 @room_for_m3
-def test_texts_alone_are_what_flag_embedding_makes_of_them_in_m3(recipe):
+def test_texts_alone_are_what_flag_embedding_makes_of_them_in_m3(recipe, m3):
     with TemporaryDirectory() as folder:
         theirs = flag_model(recipe, M3_NAME, Path(folder), layers=2)
-        assert_texts_are_as_flag_embedding_has_them(recipe, build_m3(recipe, Path(folder), layers=2), theirs)
+        assert_texts_are_as_flag_embedding_has_them(recipe, m3(2)[0], theirs)
 
 
 BRIDGE = (
