@@ -16,7 +16,13 @@ def leopard(home):
 
 def upload(page, path):
     page.set_input_files("#picture input[type=file]", path)
+    wait_for_picture(page)
+
+
+def wait_for_picture(page):
+    """Until it has its size: what stands below it moves, and a click would miss."""
     page.wait_for_selector("#picture .stage:not([hidden])")
+    page.wait_for_function("document.querySelector('#picture .stage img').naturalWidth > 0")
 
 
 def search(page, text):
@@ -168,7 +174,7 @@ def test_two_visitors_may_upload_the_same_file_at_once(visit, leopard):
 def test_an_example_can_be_picked_and_cropped(visit):
     page = visit()
     page.click("#examples [data-name=zebra]")
-    page.wait_for_selector("#picture .stage:not([hidden])")
+    wait_for_picture(page)
     page.click("[data-do=crop]")
     area = page.locator("#picture .stage img").bounding_box()
     page.mouse.move(area["x"] + area["width"] * 0.25, area["y"] + area["height"] * 0.25)
@@ -213,7 +219,7 @@ def test_a_picture_that_is_still_on_its_way_is_not_mistaken_for_the_last_one(vis
     page.wait_for_selector(".status.error")
     assert "still on its way" in page.inner_text(".status.error")
     held[0].continue_()
-    page.wait_for_selector("#picture .stage:not([hidden])")
+    wait_for_picture(page)
     page.click("#search")
     page.wait_for_selector("#found .hit")
     assert first_title(page) == "zebra lamp"
@@ -236,7 +242,7 @@ def test_another_catalog_brings_its_own_pictures(visit):
     choose(page, "Catalog", "lamps")
     page.wait_for_function("document.querySelectorAll('#examples button').length === 1")
     page.click("#examples [data-name=zebra]")
-    page.wait_for_selector("#picture .stage:not([hidden])")
+    wait_for_picture(page)
     search(page, "toaster")
     page.wait_for_selector("#found .hit")
     assert all(title.endswith("lamp") for title in page.locator("#found .hit .title").all_inner_texts())

@@ -232,7 +232,7 @@ def test_a_photograph_is_ranked_by_what_was_read_of_it(gallery, product, vocabul
     reader = PixelReader(vocabulary=vocabulary)
     query = Query(product("earbuds", "plain", "blue"), "phone case with this image theme")
     assert best(PocketReranker(reader).rank(query, gallery)) == "phone case plain blue"
-    reader.encoder.photograph = lambda image: image and Look("leopard", "red", own=True)
+    reader.encoder.photograph = lambda image, text: image and text and Look("leopard", "red", own=True)
     ranking = PocketReranker(reader).rank(query, gallery)
     assert best(ranking) == "phone case leopard natural"
     assert "leopard theme, as asked" in ranking.reason

@@ -34,16 +34,17 @@ class PocketEncoder(ComposedEncoder):
         """As any encoder, but of a photograph beside an instruction: it is said in words (`Photographed` warns how it
         was read). A picture alone asks for what is like it, whatever it is.
         """
-        look = self.photograph(image) if as_text(text, "The instruction").strip() else None
+        look = self.photograph(image, text)
         if look is None:
             return super().encode_query(image, text)
         self._warn_once(Photographed, str(look), hash(str(look)))
         words = look.say(as_text(text, "The instruction"), self.vocabulary)
         return super().encode_query(None, words) if words else super().encode_query(image)
 
-    def photograph(self, image) -> Look | None:
-        """How a query's picture is read if it is a photograph; None for a drawing, or without a picture."""
-        return read_photograph(image, self.device) if self.reads_photographs and image is not None else None
+    def photograph(self, image, text: str | None) -> Look | None:
+        """How a query's picture is read if it is a photograph; None for a drawing, and where picture or words lack."""
+        composed = image is not None and bool(as_text(text, "The instruction").strip())
+        return read_photograph(image, self.device) if self.reads_photographs and composed else None
 
     def reader(self) -> AttributeReader:
         return AttributeReader(self, self.heads)

@@ -41,7 +41,7 @@ def test_photographs_are_read(photographs):
 def test_no_query_picture_of_the_drawn_catalog_is_taken_for_a_photograph(encoder, tmp_path):
     pictures = load_drawn(tmp_path / "drawn", count=2).query_pictures
     assert len(pictures) == 22
-    assert [name for name, path in pictures.items() if encoder.photograph(path)] == []
+    assert [name for name, path in pictures.items() if encoder.photograph(path, "in red")] == []
 
 
 def test_a_photograph_finds_the_product_of_its_theme_and_is_warned_of_once(encoder, photographs):
@@ -64,7 +64,7 @@ def test_a_photograph_finds_the_product_of_its_theme_and_is_warned_of_once(encod
 def test_weights_of_ones_own_are_given_the_photograph_itself(photographs, tmp_path):
     own = tmp_path / "own"
     own.symlink_to(POCKET_FOLDER, target_is_directory=True)
-    assert load_pocket(own, device="cpu", dtype=torch.float32).photograph(photographs["cheetah"]) is None
+    assert load_pocket(own, device="cpu", dtype=torch.float32).photograph(photographs["cheetah"], "in red") is None
 
 
 @pytest.mark.parametrize(
