@@ -1,5 +1,6 @@
 """Encoders: pictures, instructions and composed queries become unit vectors. `load_encoder` is the way in."""
 
+import json
 import os
 from pathlib import Path
 
@@ -16,11 +17,12 @@ ENCODERS = ("pocket", "photo", "visualized-bge-base-en-v1.5", "visualized-bge-m3
 def load_encoder(name: str, weights: str | Path | None = None, device: str = "auto", dtype: str = "auto") -> Encoder:
     """Load an encoder by name: a built-in one, a hub id "org/model", or a folder that holds a model.
 
-    `name`: of the last two, what sentence-transformers loads as multimodal, and BGE-VL. Code in a model's repository
-    is never run. `weights`: a checkpoint or the folder that holds it; None: the package's own, or from the hub.
-    `device`: "auto", "cpu", "cuda" or "mps". `dtype`: "float32", "bfloat16", "float16" (for GPUs without bfloat16),
-    "int8" (of the pocket and the official models on a CPU: quicker than float32, and not quite its vectors), or
-    "auto": bfloat16 for the official models where the machine has it, for others on CUDA only, else float32.
+    `name`: of the last two, what sentence-transformers loads as multimodal, BGE-VL, and what `rag_lib.training` wrote,
+    which is loaded as what it was made from. Code in a model's repository is never run. `weights`: a checkpoint or the
+    folder that holds it; None: the package's own, or from the hub. `device`: "auto", "cpu", "cuda" or "mps". `dtype`:
+    "float32", "bfloat16", "float16" (for GPUs without bfloat16), "int8" (of the pocket and the official models on a
+    CPU: quicker than float32, and not quite its vectors), or "auto": bfloat16 for the official models where the machine
+    has it, for others on CUDA only, else float32.
     Raises RagError for an unknown name, weights that are missing or do not fit, a model that takes no pictures, and a
     device or dtype that is not there.
     """
@@ -32,6 +34,8 @@ def load_encoder(name: str, weights: str | Path | None = None, device: str = "au
             f"Unknown encoder {name[:200]!r}.{did_you_mean(name, ENCODERS)} Known: {', '.join(ENCODERS)}; a hub id "
             "'org/model' or a folder that holds a model works as well."
         )
+    if elsewhere and not weights and (kind := _made_from(resolve(name))):
+        return load_encoder(kind, name, device, dtype)
     import torch
 
     from rag_lib.encoders.device import choose_device, choose_dtype
@@ -57,3 +61,17 @@ def load_encoder(name: str, weights: str | Path | None = None, device: str = "au
     source = find_source(name, weights)
     load = bge_vl.load_bge_vl if bge_vl.is_bge_vl(source) else sentence.load_sentence_encoder
     return load(source, device=device, dtype=dtype)
+
+
+def _made_from(folder: Path) -> str | None:
+    """Which built-in encoder reads the weights that `rag_lib.training` wrote into `folder`; None if it wrote none."""
+    from rag_lib.encoders.visualized_bge.loading import CHECKPOINTS
+
+    for name, official in CHECKPOINTS.items():
+        if os.path.isfile((folder / official.name).with_suffix(".safetensors")):
+            return name
+    try:
+        settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return "pocket" if settings["model"]["name"] == "pocket" else None
+    except (OSError, ValueError, KeyError, TypeError):  # no folder, or another model's
+        return None

@@ -60,6 +60,7 @@ def test_it_learns_words_that_the_pocket_did_not_know(shop, tmp_path):
     before = found(load_encoder("pocket"), shop)
     outcome = finetune(shop, tmp_path / "out", steps=16, batch=12, learning_rate=3e-4)
     after = found(load_encoder("pocket", weights=outcome.weights), shop)
+    assert load_encoder(outcome.weights).fingerprint == load_encoder("pocket", weights=outcome.weights).fingerprint
     assert before < 0.6 and after > 0.8  # one of the six is held out
     assert outcome.log[0]["loss"] > 2 * outcome.log[-1]["loss"] and outcome.log[-1]["hit"] > 0.9
     start, tuned = (load_file(folder / "model.safetensors") for folder in (POCKET_FOLDER, outcome.weights))
@@ -193,6 +194,7 @@ def test_the_tower_is_trained_only_when_asked_for(official, shop, tmp_path, free
     }
     assert ("model_visual" in moved) is not freeze and {"bge_encoder", "bge_embeddings", "visual_proj"} <= moved
     assert load_encoder(OFFICIAL, weights=outcome.weights).dim == 64
+    assert load_encoder(outcome.weights).name == OFFICIAL  # the folder is name enough
 
 
 @pytest.mark.parametrize(
