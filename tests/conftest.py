@@ -1,4 +1,4 @@
-"""For all tests: one thread each, turns between the workers, and an end that names what could not be tested here.
+"""For all tests: one thread each, turns between workers, a Milvus server, an end that names what was not tested here.
 
 And for the notebooks: in the one kernel that runs a notebook each exercise is asked twice, as it stands and solved, and
 at the end all cells once more with another question: no sentence and no cell depends on the default.
@@ -9,12 +9,18 @@ unseen.
 """
 
 import copy
+import importlib.util
 import os
+import select
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
 MARK = "Not tested here: "
+MILVUS_S = 180  # a server that takes longer to start does not start
 
 # Before torch is loaded, and for the processes that tests start. Workers that share the cores wait for each other's
 # threads: on a busy machine a test took ten times as long.
@@ -39,6 +45,33 @@ LONGEST = (
     "tests/reliability/", "tests/app/", "tests/distributed/", "tests/evaluation/drawn/", "tests/encoders/",
     "tests/training/", "tests/test_recipes", "tests/test_run", "tests/test_index", "tests/test_install",
 )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory, pytestconfig, in_turn):
+    """(uri, token) of a real server that ends with this session."""
+    if not importlib.util.find_spec("milvus"):
+        pytest.skip(MARK + "a real Milvus server (the package milvus==2.3.5, for Linux on x86_64, is missing)")
+    folder = tmp_path_factory.mktemp("milvus")
+    (folder / "bin").symlink_to(pytestconfig.cache.mkdir("milvus"))  # unpacked once: 250 MB, a third of a minute
+    with in_turn("milvus"):  # the first worker unpacks it for all
+        keeper = subprocess.Popen(
+            [sys.executable, str(Path(__file__).parent / "collection" / "milvus_server.py"), str(folder)],
+            stdin=subprocess.PIPE,  # its end, also by a crash, stops the server
+            stdout=subprocess.PIPE,
+            text=True,
+            process_group=0,  # Ctrl-C reaches pytest alone
+        )
+        started, _, _ = select.select([keeper.stdout], [], [], MILVUS_S)
+    try:
+        line = keeper.stdout.readline() if started else ""
+        if not line:
+            raise RuntimeError(f"The Milvus server did not start within {MILVUS_S} s; its logs are in {folder}/logs.")
+        port, token = line.split()
+        yield f"http://127.0.0.1:{port}", token
+    finally:
+        keeper.stdin.close()
+        keeper.wait(30)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,11 +1,8 @@
-"""Every backend of the collection: Milvus Lite in a folder, and a real Milvus server started for the session."""
+"""Every backend of the collection: Milvus Lite in a folder, and the session's real Milvus server."""
 
 import importlib.util
 import itertools
 import os
-import select
-import subprocess
-import sys
 from contextlib import closing, nullcontext
 from pathlib import Path
 
@@ -14,9 +11,7 @@ import pytest
 from rag_lib.collection import Collection
 from rag_lib.errors import RagError
 
-START_S = 180  # a server that takes longer to start does not start
-VERSION = "2.3.5"
-NOT_HERE = f"Not tested here: a real Milvus server (the package milvus=={VERSION}, for Linux on x86_64, is missing)"
+VERSION = "2.3.5"  # of the server in tests/conftest.py
 _numbers = itertools.count(1)
 
 
@@ -27,33 +22,6 @@ def samples():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory, pytestconfig, in_turn):
-    """(uri, token) of a real server that ends with this session."""
-    if not importlib.util.find_spec("milvus"):
-        pytest.skip(NOT_HERE)
-    folder = tmp_path_factory.mktemp("milvus")
-    (folder / "bin").symlink_to(pytestconfig.cache.mkdir("milvus"))  # unpacked once: 250 MB, a third of a minute
-    with in_turn("milvus"):  # the first worker unpacks it for all
-        keeper = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("milvus_server.py")), str(folder)],
-            stdin=subprocess.PIPE,  # its end, also by a crash, stops the server
-            stdout=subprocess.PIPE,
-            text=True,
-            process_group=0,  # Ctrl-C reaches pytest alone
-        )
-        started, _, _ = select.select([keeper.stdout], [], [], START_S)
-    try:
-        line = keeper.stdout.readline() if started else ""
-        if not line:
-            raise RuntimeError(f"The Milvus server did not start within {START_S} s; its logs are in {folder}/logs.")
-        port, token = line.split()
-        yield f"http://127.0.0.1:{port}", token
-    finally:
-        keeper.stdin.close()
-        keeper.wait(30)
 
 
 class Backend:
