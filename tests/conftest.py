@@ -136,7 +136,7 @@ QUESTIONS = {
     "a picture alone": dict(query_image="balloon", query_text=""),
     "eight plain pictures": dict(catalog="mine", query_image="mine/red.png", query_text="the same in blue"),
 }
-PHOTOGRAPHS = {"zebra": "", "balloon": "cheetah"}  # what there is to ask with, where the catalog is not the drawn one
+PHOTOGRAPHS = {"zebra": "", "balloon": "coffee"}  # what there is to ask with, where the catalog is not the drawn one
 FEW = [500, 600, 700, 800]  # rows, where a notebook measures how it grows
 COLORS = ("red", "blue", "green", "yellow", "black", "white", "orange", "purple")
 

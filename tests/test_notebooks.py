@@ -135,7 +135,7 @@ def test_an_edition_fits_the_notebooks(path):
 def test_the_notebooks_defaults_are_an_editions():
     """Opened by hand a notebook does what `make run` does; the last, what it does with the photos edition.
 
-    But any folder has a first picture, and not every one a cheetah.
+    But any folder has a first picture, and not every one a cup of coffee.
     """
     offline, photos = (load_edition(NOTEBOOKS / "editions", name) for name in ("offline", "photos"))
     for path in COMMITTED:

@@ -32,6 +32,7 @@ def load_photographs() -> Catalog:
     folder, rows, skipped = data_dir() / "photographs", read_list(), []
     try:
         (folder / "query").mkdir(parents=True, exist_ok=True)
+        _remove_others(folder, rows)
         for row in rows:
             if reason := _put(folder / row["file"], row):
                 skipped.append(Skipped(folder / row["file"], reason))
@@ -49,6 +50,16 @@ def load_photographs() -> Catalog:
 def read_list() -> list[dict[str, str]]:
     """The rows of photographs.yaml: `FIELDS` and `SHOWN`."""
     return yaml.safe_load(Path(__file__).with_name("photographs.yaml").read_text(encoding="utf-8"))
+
+
+def _remove_others(folder: Path, rows: Sequence[Mapping[str, str]]) -> None:
+    """Delete what an earlier list put into `folder`, by the table that it left; other people's files stay."""
+    table, listed = folder / "metadata.csv", {row["file"] for row in rows}
+    if table.exists():
+        for row in csv.DictReader(io.StringIO(table.read_text(encoding="utf-8"))):
+            path = folder / row["file"]
+            if row["file"] not in listed and ".." not in path.parts and path.is_relative_to(folder):
+                path.unlink(missing_ok=True)
 
 
 def _put(target: Path, row: Mapping[str, str]) -> str | None:

@@ -47,7 +47,7 @@ def test_what_the_installed_packages_bring_is_a_catalog(tmp_path, monkeypatch):
     monkeypatch.setenv("RAG_HOME", str(tmp_path))
     shop = load_catalog("photographs")
     assert shop.name == "photographs" and len(shop.items) >= 6
-    assert "cheetah" in shop.query_pictures
+    assert "coffee" in shop.query_pictures
     for item in shop.items:
         assert item.metadata["author"] and item.metadata["licence"]
 
@@ -63,6 +63,15 @@ def test_they_are_copied_once_and_mended(packages):
     assert load_photographs().items == shop.items
     (packages / "dog.png").unlink()  # what was copied is enough
     assert load_photographs().items == shop.items
+
+
+def test_what_left_the_list_leaves_the_folder_and_nothing_else_does(packages, monkeypatch):
+    folder = load_photographs().root
+    (folder / "mine.png").write_bytes((folder / "dog.png").read_bytes()[:-1] + b"0")
+    rows = [row for row in photographs.read_list() if row["file"] != "dog.png"]
+    monkeypatch.setattr(photographs, "read_list", lambda: rows)
+    assert [item.path.name for item in load_photographs().items] == ["mine.png"]
+    assert (folder / "query" / "cat.png").exists() and not (folder / "dog.png").exists()
 
 
 def test_a_package_that_is_not_there_is_named(packages):
