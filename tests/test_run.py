@@ -127,6 +127,11 @@ def test_each_notebook_gets_the_parameters_that_it_declares(lesson, capsys):
     assert 'id="01_first"' in page and "4 42 1.0 True" in page and "<img" not in page
 
 
+def test_what_most_notebooks_have_is_said_once():
+    own = {"01": {"limit": 9, "seed": 0}, "02": {"limit": 9, "seed": 1}, "03": {"limit": 4}}
+    assert record._merged(own) == {"limit": 9, "limit (03)": 4, "seed (01)": 0, "seed (02)": 1}
+
+
 def test_the_next_run_knows_how_long_the_last_one_took(lesson, capsys):
     assert lesson("01") == 0 and lesson("01") == 0
     assert re.search(r"1/1  01_first +\d+\.\d s  \(last time \d+\.\d s\)\n", capsys.readouterr().out)

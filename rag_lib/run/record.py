@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import subprocess
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -111,12 +112,15 @@ def _values(notebook: Path, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _merged(values: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """name -> value where all notebooks have the same; "name (notebook)" -> value where they differ."""
+    """name -> the value of all notebooks, or of more than half; "name (notebook)" -> another one, for each."""
     merged = {}
     for name in dict.fromkeys(name for own in values.values() for name in own):
         each = {stem: own[name] for stem, own in values.items() if name in own}
-        alike = len({json.dumps(value) for value in each.values()}) == 1
-        merged |= {name: next(iter(each.values()))} if alike else {f"{name} ({s})": v for s, v in each.items()}
+        [(most, often)] = Counter(map(json.dumps, each.values())).most_common(1)
+        if 2 * often > len(each):
+            merged[name] = json.loads(most)
+            each = {stem: value for stem, value in each.items() if json.dumps(value) != most}
+        merged |= {f"{name} ({stem})": value for stem, value in each.items()}
     return merged
 
 
