@@ -22,7 +22,7 @@ QUICK := tests/test_architecture.py tests/test_exercises.py tests/test_notebooks
 	tests/test_paths.py tests/test_readme.py tests/test_records.py tests/test_typeset.py tests/images tests/rerank
 SEATS ?= 40
 ADDRESS ?= 127.0.0.1
-EXTRAS ?= app,photos,tests,browser,server,ray
+EXTRAS ?= app,tests,browser,server,ray
 
 # The first that is new enough; 3.11 before the others, because the lock is made for it.
 ifeq ($(origin PYTHON),undefined)
@@ -81,7 +81,7 @@ room: setup  ## A Milvus for a room, each seat a database of its own: ADDRESS=..
 
 # The tests' own packages, if the environment was made without them.
 TESTED = "$(BIN)/python" -c 'import pytest, xdist' 2>/dev/null || { echo "The tests' packages are not installed: \
-	make setup EXTRAS=app,photos,tests,browser,server,ray" >&2; exit 1; }
+	make setup EXTRAS=app,tests,browser,server,ray" >&2; exit 1; }
 
 quick: setup  ## Lint, and the tests that take no more than a moment: while you work
 	@$(TESTED)
