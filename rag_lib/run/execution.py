@@ -35,6 +35,7 @@ REMEDIES = {
     "MemoryError": "Memory ran out: close other programs, or choose a smaller encoder.",
     "AssertionError": "The notebook checks there that what it says holds: with its own defaults it does.",
 }
+START_S = 180  # on a busy machine papermill's own 60 are too few for a kernel; one that dies is told of at once
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 LANGUAGE = {
     "codemirror_mode": {"name": "ipython", "version": 3},
@@ -105,6 +106,7 @@ def execute(
                 progress_bar=False,
                 cwd=str(cwd),
                 kernel_manager_class=ThisInterpreter,
+                start_timeout=START_S,
                 **(hooks or {}),
             )
         except PapermillExecutionError as exc:
