@@ -54,6 +54,8 @@ def test_what_is_no_number(value):
         ("Ranked list: #3, #1, #2. Reasons: Spots.", [3, 1, 2], "Spots."),
         ("Ranked list: 3, 1, 2. Reasons: Spots.", [3, 1, 2], "Spots."),
         ("Reasons: Spots. Ranked list: [3 1 2]", [3, 1, 2], "Spots. Ranked list:"),
+        ("Ranked list: [3, 1, 2]Reasons: Spots.", [3, 1, 2], "Spots."),
+        ("Ranked list: [3, , 1, 2,]", [3, 1, 2], ""),
         ("{not json} [3, 1, 2]", [3, 1, 2], ""),
         ('{"ranking": [3, 1, 2], "reason": "It has sp', [3, 1, 2], "It has sp"),
     ],
@@ -90,6 +92,8 @@ DRAFT, FINAL = '{"ranking": [1, 2, 3], "reason": "A guess."}', '{"ranking": [3, 
         f'{{"answer": {FINAL}}}',
         f'{{"type": "object", "ranking": {{"type": "array"}}}} {FINAL}',
         f"{FINAL} That is not the order of the search, [1, 2, 3].",
+        f'{{"ranking": [1, 2, 3], "evidence": [{{"number": 1}}, {{"number": 2}}]}} Better: {FINAL}',
+        f"Ranked list, as was asked for, but first what the search itself gave: [1, 2, 3]. {FINAL}",
     ],
 )
 def test_of_several_rankings_the_answer_is_taken_not_a_draft(reply):
@@ -155,7 +159,27 @@ def test_numbers_in_a_sentence_are_no_ranking(sentence):
     ],
 )
 def test_parse_text_does_not_invent_a_ranking(reply):
-    assert parse_text(reply, 3).numbers == []
+    found = parse_text(reply, 3)
+    assert found.numbers == [] and not found.thinking
+
+
+@pytest.mark.parametrize("n", [1, 2, 25])
+def test_the_candidates_are_numbered_from_1_to_n(n):
+    for candidate in (1, n):
+        assert parse_text(f"Ranked list: [{candidate}]", n).numbers == [str(candidate)]
+    for other in (0, n + 1):
+        assert parse_text(f"Ranked list: [{other}]", n).numbers == []
+
+
+def test_evidence_is_what_the_json_form_holds():
+    evidence = [{"number": 3, "keeps": ["spots"]}]
+    reply = json.dumps({"ranking": [3, 1, 2], "evidence": evidence})
+    assert parse_text(reply, 3).evidence == parse_text(f"So: {reply}", 3).evidence == evidence
+    assert list(parse_text("Ranked list: [3, 1, 2]", 3).evidence) == []
+
+
+def test_a_runaway_reply_is_read_up_to_a_bound():
+    assert parse_text(f"{'so ' * 40_000} Ranked list: [3, 1, 2]", 3).numbers == []
 
 
 def test_a_ranking_by_labels_is_told_from_other_lists():
@@ -258,5 +282,6 @@ def test_hostile_replies_are_read_too(text):
 
 def test_clean_gives_one_printable_line():
     assert clean("a\n\tb\x1b[31m\u202ec\ud800") == "a b[31mc?"
-    assert len(clean("x" * 5000, 200)) == 200
+    assert clean("x" * 200, 200) == "x" * 200
+    assert clean("x" * 201, 200) == "x" * 199 + "…"
     assert clean(None) == ""
