@@ -224,6 +224,17 @@ def test_a_tie_longer_than_the_limit_is_cut_in_the_order_of_ids(backend, samples
         ]
 
 
+def test_a_tie_longer_than_milvus_gives_at_once_ends_there(backend, samples, monkeypatch):
+    monkeypatch.setattr("rag_lib.collection.searching.MAX_LIMIT", 20)
+    same = np.tile(samples.vectors(1), (30, 1))
+    with backend.open(dim=samples.DIM) as collection:
+        collection.upsert(samples.items(30), same)
+        for limit in (11, 12, 13, 19, 20):  # with the eight more that are asked for: below, at and beyond the bound
+            assert len(set(samples.ids(collection.search(same[0], limit=limit)))) == limit
+        with pytest.raises(RagError, match="from 1 to 20"):
+            collection.search(same[0], limit=21)
+
+
 def test_all_rows_are_read_however_many_come_at_once(backend, samples, monkeypatch):
     items = samples.items(10)
     with backend.open(dim=samples.DIM) as collection:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from milvus_lite.engine import collection as engine
 
-from rag_lib.collection import Collection, connection, live
+from rag_lib.collection import Collection, connection, damage, live
+from rag_lib.encoders.cache import EmbeddingCache
 from rag_lib.records import Item
 
 DIM = 8
@@ -96,6 +97,20 @@ def recall(collection, rows, queries, limit=10):
         for best, hits in zip(exact, found, strict=True)
     ]
     return sum(right) / limit / len(queries)
+
+
+@pytest.mark.parametrize("n", [4, 5, 6])
+def test_a_whole_collection_is_whole_where_the_sample_ends_and_one_wrong_vector_is_found(tmp_path, monkeypatch, n):
+    monkeypatch.setattr(damage, "SAMPLE", 5)
+    rows = clustered(n)
+    with Collection(tmp_path / "a.db", "items", dim=DIM) as collection:
+        collection.upsert(numbered(n), rows)
+        ids = sorted(collection.ids())
+        with EmbeddingCache(tmp_path / "cache.sqlite3", DIM) as cache:
+            cache.put(ids, rows)
+            assert not collection.is_damaged(ids) and not collection.is_damaged(ids, cache)
+            cache.put(ids[-2:], np.roll(rows[-2:], 1, axis=1))  # of two, one at least is in every sample
+            assert collection.is_damaged(ids, cache)
 
 
 @pytest.fixture

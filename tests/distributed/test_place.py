@@ -2,6 +2,7 @@
 
 import sys
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -54,6 +55,21 @@ def test_what_changed_and_what_could_not_be_fetched_is_tried_again(tmp_path):
     assert Embedded(work, marks).todo() == ["b", "c", "e"]
     keep(part(c=("1", ""), b=("2", "")), work)
     assert Embedded(work, marks).todo() == ["e"]
+
+
+def test_every_vector_is_read_where_a_part_ends_also_one_of_which_nothing_was_embedded(tmp_path):
+    names, rows = [f"{number}.jpg" for number in range(7)], np.eye(7, 4, dtype="<f4")
+    for start in range(0, 7, 3):  # three, three and the last, whose only picture is damaged
+        values = [(name, "1", name, "", "", rows[int(name[0])].tobytes()) for name in names[start : start + 3]]
+        values = values if start < 6 else [("6.jpg", "1", "6.jpg", "", "it is truncated", b"")]
+        keep(pa.table({key: [row[number] for row in values] for number, key in enumerate(COLUMNS)}), Place(tmp_path))
+    done = Embedded(Place(tmp_path), dict.fromkeys(names, "1"))
+    assert done.todo() == []
+    catalog, skipped = done.catalog(tmp_path, {})
+    assert len(catalog.items) == 7 and [path.name for path, _ in skipped] == ["6.jpg"]
+    batches = [*done.vectors(catalog.items, tmp_path, 4)]
+    found = {item.path.name: row for items, vectors in batches for item, row in zip(items, vectors, strict=True)}
+    assert sorted(found) == names[:6] and all((found[name] == rows[int(name[0])]).all() for name in found)
 
 
 def test_a_damaged_part_counts_as_missing(tmp_path):

@@ -127,6 +127,21 @@ def test_a_fault_of_the_program_is_not_taken_for_a_bad_picture(paths):
         encode(Wrong(), paths)
 
 
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 16, 17])
+def test_nothing_is_lost_or_asked_in_vain_where_a_batch_ends(paths, count):
+    full, rest = divmod(count, 8)
+    sizes = [8] * full + [rest] * (rest > 0)
+    encoder = MeanColor()
+    found = encode(encoder, paths[:count])
+    assert encoder.sizes == sizes and (found.kept, found.encoded) == (tuple(paths[:count]), count)
+    encoder = MeanColor()
+    rows = encoder.encode_queries(paths[:count], ["x"] * count, batch_size=8)
+    assert encoder.sizes == sizes and rows.shape == found.vectors.shape == (count, 3)
+    expected = np.array([np.asarray(Image.open(path), np.float32)[0, 0] for path in paths[:count]]).reshape(count, 3)
+    np.testing.assert_array_equal(rows, expected)
+    np.testing.assert_allclose(found.vectors * np.linalg.norm(expected, axis=1, keepdims=True), expected, rtol=1e-5)
+
+
 def test_a_bad_picture_is_skipped_by_name_and_shifts_nothing(paths):
     paths[3].write_bytes(b"")
     paths[8].write_text("<html>")
