@@ -174,6 +174,19 @@ def test_a_damaged_reply_is_set_aside_and_asked_again(endpoint, good, query, hit
     assert "damaged: it is set aside" in capsys.readouterr().out
 
 
+def test_what_can_neither_be_read_nor_set_aside_is_asked_again(replies, capsys):
+    replies.put(REQUEST, "one")
+    (path,) = replies.folder.iterdir()
+    path.write_text("damaged")
+    (path.with_suffix(".damaged") / "full").mkdir(parents=True)
+    assert replies.get(REQUEST) is None and path.read_text() == "damaged" and capsys.readouterr().out == ""
+    replies.put(REQUEST, "two")
+    assert replies.get(REQUEST) == "two"
+    path.unlink()
+    path.mkdir()
+    assert replies.get(REQUEST) is None and "cannot be read (Is a directory)" in capsys.readouterr().out
+
+
 def test_a_reply_cannot_answer_another_request(replies):
     replies.put(REQUEST, "one")
     (path,) = replies.folder.iterdir()
