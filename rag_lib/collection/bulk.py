@@ -34,7 +34,7 @@ def write_bulk(
         raise RagError("pymilvus's bulk writer is not installed: pip install 'rag_lib[ray]'.") from None
     import pyarrow.parquet as pq
 
-    for logger in ("pymilvus", "bulk_writer"):  # its errors come as exceptions
+    for logger in ("pymilvus", "pymilvus.bulk_writer", "bulk_writer"):  # its errors come as exceptions
         logging.getLogger(logger).setLevel(logging.CRITICAL)
     folder, source, root = Path(folder), origin_of(root), None if root is None else Path(root)
     folder.mkdir(parents=True, exist_ok=True)

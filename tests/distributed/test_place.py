@@ -1,16 +1,20 @@
 """Places and parts, without a cluster."""
 
+import logging
 import sys
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from rag_lib.collection import bulk
 from rag_lib.distributed import Embedded, Place
 from rag_lib.distributed.__main__ import main
 from rag_lib.distributed.parts import COLUMNS, keep
 from rag_lib.distributed.place import UNREACHED
 from rag_lib.errors import RagError
+from rag_lib.records import Item
 
 KEYS = "?endpoint_override={}&scheme=http&region=us-east-1"
 
@@ -70,6 +74,23 @@ def test_every_vector_is_read_where_a_part_ends_also_one_of_which_nothing_was_em
     batches = [*done.vectors(catalog.items, tmp_path, 4)]
     found = {item.path.name: row for items, vectors in batches for item, row in zip(items, vectors, strict=True)}
     assert sorted(found) == names[:6] and all((found[name] == rows[int(name[0])]).all() for name in found)
+
+
+def test_no_row_for_a_bulk_import_is_lost_where_one_file_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr(bulk, "FILE_BYTES", 1_000)
+    items, vectors, counts = [Item(f"id{n:02}", tmp_path / f"{n}.jpg") for n in range(40)], np.eye(40, 8) + 1, []
+    for n in (40, 7):  # the second time fewer files take the place of the earlier ones
+        batches = [(items[start:n][:6], vectors[start:n][:6]) for start in range(0, n, 6)]
+        files = bulk.write_bulk(tmp_path / "out", batches, dim=8, root=tmp_path)
+        assert sorted((tmp_path / "out").iterdir()) == files
+        rows = [row for file in files for row in pq.read_table(file).to_pylist()]
+        rows.sort(key=lambda row: row["image_id"])
+        assert [row["image_id"] for row in rows] == [item.image_id for item in items[:n]]
+        np.testing.assert_array_equal([row["vector"] for row in rows], vectors[:n])
+        counts.append(len(files))
+    assert counts[0] > counts[1]
+    # pymilvus would tell each file, with the whole path of this machine
+    assert not logging.getLogger("pymilvus.bulk_writer.local_bulk_writer").isEnabledFor(logging.ERROR)
 
 
 def test_a_damaged_part_counts_as_missing(tmp_path):
