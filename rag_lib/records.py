@@ -17,9 +17,9 @@ def find_fault(value: Any) -> str | None:
     JSON has whole numbers of any length and infinite floats, and Python has halves of an emoji; a database has not.
     """
     if isinstance(value, Mapping):
-        odd = next((key for key in value if not isinstance(key, str) or key == "$meta"), None)
+        odd = [key for key in value if not isinstance(key, str) or key == "$meta"]
         parts = [*value, *value.values()]
-        return f"the key {odd!r} is reserved: rename it" if odd else next(filter(None, map(find_fault, parts)), None)
+        return f"the key {odd[0]!r} is reserved: rename it" if odd else next(filter(None, map(find_fault, parts)), None)
     if isinstance(value, list | tuple):
         return next(filter(None, map(find_fault, value)), None)
     if isinstance(value, str):

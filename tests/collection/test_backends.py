@@ -199,6 +199,7 @@ def test_exclude_leaves_out_the_query_itself(filled, samples):
     everything = samples.ids(collection.search(query, limit=4))
     assert everything[0] == "id003"
     assert samples.ids(collection.search(query, limit=3, exclude={"id003", "unknown"})) == everything[1:]
+    assert samples.ids(collection.search(query, limit=3, exclude="id003")) == everything[1:]
     only = collection.search(query, limit=100, where='price < 11 or theme == "zebra"', exclude=["id003", "id000"])
     assert sorted(samples.ids(only)) == [f"id{i:03}" for i in range(1, 40) if i % 3 == 1]
 
@@ -322,6 +323,9 @@ def test_delete_and_drop(backend, samples):
         collection.delete(["id001", "unknown"])
         assert collection.ids() == {"id000", "id002", "id003", "id004"}
         assert "id001" not in samples.ids(collection.search(samples.vectors(5)[1]))
+        collection.delete("id004")  # one alone
+        collection.delete([])
+        assert collection.ids() == {"id000", "id002", "id003"}
         collection.drop()
     with backend.open(dim=samples.DIM + 1) as collection:
         assert collection.count() == 0
@@ -465,6 +469,8 @@ def test_bad_vectors_are_named_and_nothing_is_written(backend, samples):
             wrong[1] = bad
             with pytest.raises(RagError, match="id001"):
                 collection.upsert(items, wrong)
+        with pytest.raises(RagError, match="id000.*length 1.02"):
+            collection.upsert(items, 1.02 * vectors)
         with pytest.raises(RagError, match=r"3 items.*\(2, 8\)"):
             collection.upsert(items, vectors[:2])
         with pytest.raises(RagError, match=r"\(3, 4\).*8"):
@@ -503,6 +509,18 @@ def test_bad_vectors_are_named_and_nothing_is_written(backend, samples):
                 with pytest.raises(RagError, match=reason):  # before anything is embedded
                     collection.outdated([item])
         assert collection.count() == 0
+
+
+def test_rows_that_are_nearly_of_length_1_are_stored_so_and_no_score_is_above_it(backend, samples):
+    vectors = samples.vectors(40)
+    with backend.open(dim=samples.DIM) as collection:
+        for length in (0.992, 1.008):
+            collection.upsert(samples.items(40), length * vectors)
+            best = [hits[0] for hits in collection.search_many(vectors, 1)]
+            assert samples.ids(best) == [item.image_id for item in samples.items(40)]
+            assert all(0.99999 < hit.score <= 1 for hit in best)
+            stored = np.stack([vector for _, vector in collection.get([hit.item.image_id for hit in best])])
+            assert np.linalg.norm(stored, axis=1) == pytest.approx(np.ones(40), abs=1e-6)
 
 
 def test_what_just_fits_is_stored_and_not_stored_again(backend, samples):

@@ -109,7 +109,13 @@ def test_thoughts_are_no_part_of_the_answer(endpoint, server, query, wares):
 
 
 @pytest.mark.parametrize(
-    ("said", "how"), [("[3] is blue, and", {"finish": "length"}), ("[3] is blue. " * 1000, {})], ids=["cut", "overlong"]
+    ("said", "how"),
+    [
+        ("[3] is blue, and", {"finish": "length"}),
+        ("[3] is blue, and", {"finish": "length", "reasoning_content": "Hm"}),
+        ("[3] is blue. " * 1000, {}),
+    ],
+    ids=["cut", "cut after a thought", "overlong"],
 )
 def test_an_answer_without_an_end_says_so(endpoint, server, query, wares, said, how):
     answer = ask(endpoint, server, server.completion(said, **how), query, wares)
@@ -125,6 +131,7 @@ def test_an_answer_without_an_end_says_so(endpoint, server, query, wares, said, 
         (None, {"refusal": "I cannot."}, "refused: I cannot."),
         (None, {"finish": "content_filter"}, "content filter"),
         (None, {"tool_calls": [{"id": "1"}]}, "called a tool"),
+        ("", {"finish": "length"}, "gave an empty answer"),
         ("<think>hm", {"finish": "length"}, "in the midst of its thoughts"),
     ],
 )

@@ -22,6 +22,7 @@ from rag_lib.records import Query
 from rag_lib.rerank import load_reranker, sending
 from rag_lib.rerank.openai import OpenAIReranker
 from rag_lib.rerank.replies import Replies
+from rag_lib.rerank.secrets import conceal
 
 SERVER = runpy.run_path(str(Path(__file__).with_name("server.py")))
 completion, structured = SERVER["completion"], SERVER["structured"]
@@ -126,6 +127,7 @@ FAULTS = {
         "a list": Fault([(200, "[1, 2, 3]")], "empty answer"),
         "FastAPI's error with status 200": Fault([(200, {"detail": "busy"})], "answered with an error: busy"),
         "an error with status 200": Fault([(200, {"error": {"message": f"no {SECRET}"}})], r"error: no \*\*\*"),
+        "choices of words": Fault([(200, {**completion("x"), "choices": ["x"]})], "empty answer"),
         "empty choices": Fault([(200, {**completion("x"), "choices": []})], "empty answer"),
         "null choices": Fault([(200, {**completion("x"), "choices": None})], "empty answer"),
         "odd shapes": Fault(
@@ -137,12 +139,20 @@ FAULTS = {
         "content filter": Fault(saying("", "content_filter"), "content filter"),
         "no content": Fault(saying(None), "empty answer"),
         "blank content": Fault(saying("  \n"), "empty answer"),
+        "a call of the older form": Fault(
+            saying(None, "function_call", function_call={"name": "rank"}), "called a tool"
+        ),
         "a tool call": Fault(saying(None, "tool_calls", **TOOL), "called a tool instead of answering"),
         "truncated before the ranking": Fault(saying('{"ranking": [26, 4', "length"), "cut off before"),
         "truncated behind the ranking": Fault(saying('{"ranking": [26, 47, 83], "reason": "It', "length"), BLUE_FIRST),
         "cut off in a thought": Fault(saying("<think>47 is red", "length"), "in the midst of its thoughts.*max_tokens"),
         "ended in a thought": Fault(saying("<think>[26, 47, 83]?"), "in the midst of its thoughts.*effort"),
         "cut off in a thought apart": Fault(saying(None, "length", reasoning_content="Hm"), "midst of its thoughts"),
+        "cut off in a thought of another name": Fault(saying(None, "length", reasoning="Hm"), "midst of its thoughts"),
+        "thought, then cut off before": Fault(saying("Well,", "length", reasoning_content="Hm"), "cut off before"),
+        "thought, then cut off behind": Fault(
+            saying('{"ranking": [26, 47, 83], "reason": "It', "length", reasoning_content="Hm"), BLUE_FIRST
+        ),
         "a thought and a draft": Fault(
             saying('<think>{"ranking": [47, 83, 26]}</think>{"ranking": [26, 47, 83], "reason": "Blue."}'), BLUE_FIRST
         ),
@@ -153,6 +163,7 @@ FAULTS = {
         "malformed JSON": Fault(saying("{'ranking': [26, 47, 83], 'reason': 'Blue'"), BLUE_FIRST),
         "the text form": Fault(saying("Ranked list: [26, 47, 83]  Reasons: Blue."), BLUE_FIRST),
         "content in parts": Fault(saying([{"type": "text", "text": "Ranked list: [26, 47, 83]"}]), BLUE_FIRST),
+        "content in odd parts": Fault(saying(["Sure", 3, None, {"text": "Ranked list: [26, 47, 83]"}]), BLUE_FIRST),
         "places for labels": Fault(ranked([3, 1, 2]), "no ranking of the 3"),
     },
     "ranking": {
@@ -306,6 +317,18 @@ def holds_the_key(text):
 
 
 @pytest.mark.parametrize("disguise", DISGUISES)
+def test_a_key_is_found_in_every_disguise_before_a_reply_is_decoded_and_after(disguise):
+    told = f"Your key is {DISGUISES[disguise]}"
+    assert holds_the_key(told)
+    reply = json.dumps(structured([26, 47, 83], told))
+    escaped = reply.replace("sk-test", "\\u0073k-test").replace("VERY", "\\u0056ERY")
+    for text in (told, reply, escaped, json.dumps(structured([26], told), ensure_ascii=False)):
+        hidden = conceal(text, SECRET)
+        assert "***" in hidden and not holds_the_key(hidden)
+    assert conceal(told, SECRET).startswith("Your key is ")
+
+
+@pytest.mark.parametrize("disguise", ["plain", "escaped in part", "base64 of a header"])
 def test_a_key_that_the_server_repeats_is_not_passed_on(endpoint, query, hits, tmp_path, disguise):
     told = f"Your key is {DISGUISES[disguise]}"
     assert holds_the_key(told)

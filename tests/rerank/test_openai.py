@@ -193,7 +193,7 @@ def test_nothing_of_titles_names_or_ids_is_sent(endpoint, server, query, picture
 
 def test_what_a_model_says_is_one_printable_line(endpoint, server, query, hits):
     evil = "<script>alert(1)</script>\x1b[31m\nBlue.\u202e" + "x" * 5000
-    endpoint.script = [(200, server.structured([26, 47, 83], evil, [{"number": 26, "keeps": [evil]}]))]
+    endpoint.script = [(200, server.structured([26, 47, 83], evil, [{"number": 26, "keeps": [evil, "", 3, "\n"]}]))]
     ranking = rank(query, hits)
     (phrase,) = ranking.evidence["id-blue"].keeps
     assert ranking.reason.startswith("<script>alert(1)</script>[31m Blue.x") and len(ranking.reason) == 2000
