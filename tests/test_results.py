@@ -5,7 +5,7 @@ from base64 import b64encode
 
 import numpy as np
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
 from rag_lib.run.pictures import address, fit
@@ -30,6 +30,7 @@ TABLE = """\
         ("place 1\nplace 2", {"place": "1", "place (2)": "2"}),
         ("visualized-bge-m3 takes v1.5", {}),
         ("a line of words\n\n", {}),
+        ("| a | b |\n|---|---|\n| c | yes |\n| 4 | 0.5 |", {"4, b": "0.5"}),
         (
             TABLE,
             {
@@ -64,14 +65,19 @@ def test_only_tagged_cells_are_results_and_in_their_order():
         new_output("display_data", {"application/vnd.jupyter.widget-view+json": {}, "text/plain": "64%|###"}),
         new_output("display_data", picture, metadata={"image/jpeg": {"alt": "A lamp"}}),
         new_output("display_data", {"text/markdown": TABLE, "text/plain": "<Markdown>"}),
+        new_output("display_data", {"text/markdown": "**words**", "text/plain": "<Markdown>"}),
+        new_output("execute_result", {"text/plain": "0.5"}),
     ]
     nb = new_notebook(cells=[new_code_cell("1", outputs=outputs), new_code_cell("2", outputs=outputs)])
+    nb.cells.append(new_markdown_cell("3", metadata={"tags": ["result"]}))
     assert read_results(nb) == []
     nb.cells[1].metadata["tags"] = ["nbval-ignore-output", "result"]
     assert read_results(nb) == [
         Result("text", "First: a lamp"),
         Result("picture", "aGk=", "image/jpeg", "A lamp"),
         Result("table", TABLE),
+        Result("text", "**words**"),
+        Result("text", "0.5"),
     ]
 
 

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -341,6 +342,20 @@ def test_a_locked_file_is_read_but_not_written(encoder, paths, file, monkeypatch
         other.rollback()
         other.close()
     assert capsys.readouterr().out.count("\n") == 1
+
+
+def test_what_is_there_is_read_on_after_a_writing_that_failed(file, monkeypatch, capsys):
+    monkeypatch.setattr("rag_lib.encoders.cache.BUSY_S", 0.05)
+    rows = np.eye(3, dtype=np.float32)
+    with EmbeddingCache(file, 3) as cache:
+        cache.put(["a"], rows[:1])
+        with closing(sqlite3.connect(file)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            cache.put(["b"], rows[1:2])
+            cache.put(["c"], rows[2:])
+            assert (cache.get("a") == rows[0]).all() and cache.get("b") is None
+            other.rollback()
+    assert capsys.readouterr().out.count("are not kept") == 1
 
 
 def test_rows_that_are_not_finite_never_enter(file):
