@@ -17,7 +17,8 @@ def test_equal_scores_share_a_rank_so_that_the_other_ranking_decides():
     nearest = [("c", 0.9), ("b", 0.8), ("a", 0.7)]
     assert fuse(nearest, [("a", 2.0), ("b", 2.0), ("c", 2.0000001)]) == ["c", "b", "a"]
     for step, order in ((1e-6, "cab"), (1e-7, "cba")):  # equal is what is so to six digits
-        assert fuse(nearest, [("a", 2.0), ("b", 2.0 - step), ("c", 2.0 - 2 * step)]) == list(order)
+        best = 2.1234568
+        assert fuse(nearest, [("a", best), ("b", best - step), ("c", best - 2 * step)]) == list(order)
     # after two that share rank 1 comes rank 3, with small k worth far less than the first
     assert fuse([("z", 1.0), ("b", 0.5)], [("a", 2.0), ("y", 2.0), ("b", 1.0)], k=0) == ["z", "a", "y", "b"]
 
