@@ -151,7 +151,7 @@ FAULTS = {
         "cut off in a thought of another name": Fault(saying(None, "length", reasoning="Hm"), "midst of its thoughts"),
         "thought, then cut off before": Fault(saying("Well,", "length", reasoning_content="Hm"), "cut off before"),
         "thought, then cut off behind": Fault(
-            saying('{"ranking": [26, 47, 83], "reason": "It', "length", reasoning_content="Hm"), BLUE_FIRST
+            saying('{"ranking": [26, 47, 83], "rea', "length", reasoning_content="Hm"), BLUE_FIRST
         ),
         "a thought and a draft": Fault(
             saying('<think>{"ranking": [47, 83, 26]}</think>{"ranking": [26, 47, 83], "reason": "Blue."}'), BLUE_FIRST
