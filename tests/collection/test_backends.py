@@ -541,6 +541,8 @@ def test_what_just_fits_is_stored_and_not_stored_again(backend, samples):
         ({"vector": np.ones(9)}, r"\(9,\).*\(8,\)"),
         ({"limit": 0}, "limit is 0"),
         ({"limit": 20_000}, "16,384"),
+        ({"limit": 2.5}, "limit is 2.5"),
+        ({"limit": True}, "limit is True"),
         ({"where": 'category = "toaster"'}, "Milvus refused search: .*="),
         ({"where": "price >"}, "Milvus refused search: "),
         ({"where": 7}, "int"),
