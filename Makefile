@@ -31,9 +31,12 @@ PYTHON := $(shell for python in python3.11 python3 python3.12 python3.13 python;
 endif
 
 PIP := PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
-# Of pip's many lines, the ones that say how far it is: large downloads and the last steps.
+# Python compiles what it imports, once: all 40,000 files at the installation take half a gigabyte and a minute more.
+GET := $(PIP) install --no-compile
+# Of pip's many lines, the ones that say how far it is: large downloads and the last steps; and why versions conflict.
 PROGRESS := awk '/Downloading .*\([0-9.]+ [MG]B\)/ {sub(/.*\//, "Downloading "); sub(/^ */, "  "); print; fflush()} \
-	/^Installing collected/ {print "  Installing ..."; fflush()}'
+	/^Installing collected/ {print "  Installing ..."; fflush()} \
+	/^The conflict is caused by/ {reason = 1} /^To fix this/ {reason = 0} reason'
 
 HOUSE := $(or $(WHEELHOUSE),wheelhouse)
 FROM := $(if $(WHEELHOUSE),--no-index --find-links "$(WHEELHOUSE)")
@@ -143,12 +146,13 @@ $(STAMP): requirements.lock pyproject.toml setup.py $(AGAIN)
 	@"$(PYTHON)" -c "$$TAKES" "$(VENV)" "$(TORCH_INDEX)" "$(WHEELHOUSE)"
 	@"$(PYTHON)" -m venv "$(VENV)"
 	@$(LOCKED); \
-	$(if $(TORCH_INDEX),$(PIP) install --upgrade $(TORCH) | $(PROGRESS);) \
-	$(PIP) install $(FROM) $$locked --editable $(OURS) | $(PROGRESS)
+	$(if $(TORCH_INDEX),$(GET) --upgrade $(TORCH) | $(PROGRESS);) \
+	$(GET) $(FROM) $$locked --editable $(OURS) | $(PROGRESS)
 	@"$(BIN)/python" -c 'import cv2' 2>/dev/null || { \
 		echo "opencv-python does not load here (its windows need libGL): the same without windows takes its place."; \
-		$(PIP) install $(FROM) --quiet --no-deps --force-reinstall \
-			"opencv-python-headless==$$($(PIP) show opencv-python | sed -n 's/^Version: //p')"; \
+		version=$$($(PIP) show opencv-python | sed -n 's/^Version: //p'); \
+		$(PIP) uninstall --quiet --yes opencv-python; \
+		$(GET) $(FROM) --quiet --no-deps --force-reinstall "opencv-python-headless==$$version"; \
 		"$(BIN)/python" -c 'import cv2'; }
 	@touch "$@"
 	@echo "Ready: $(VENV)"
