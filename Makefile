@@ -33,10 +33,7 @@ endif
 PIP := PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 # Python compiles what it imports, once: all 40,000 files at the installation take half a gigabyte and a minute more.
 GET := $(PIP) install --no-compile
-# Of pip's many lines, the ones that say how far it is: large downloads and the last steps; and why versions conflict.
-PROGRESS := awk '/Downloading .*\([0-9.]+ [MG]B\)/ {sub(/.*\//, "Downloading "); sub(/^ */, "  "); print; fflush()} \
-	/^Installing collected/ {print "  Installing ..."; fflush()} \
-	/^The conflict is caused by/ {reason = 1} /^To fix this/ {reason = 0} reason'
+SHOWN := "$(BIN)/python" -c "$$PROGRESS"
 
 HOUSE := $(or $(WHEELHOUSE),wheelhouse)
 FROM := $(if $(WHEELHOUSE),--no-index --find-links "$(WHEELHOUSE)")
@@ -62,8 +59,8 @@ wheelhouse:  ## Fetch what setup needs into wheelhouse/, for rooms and machines 
 	@"$(PYTHON)" -m venv "$(VENV)"
 	@echo "Fetching into $(HOUSE): about $(if $(TORCH_INDEX),1,3) GB ..."
 	@$(LOCKED); mkdir -p "$(HOUSE)"; \
-	$(if $(TORCH_INDEX),$(PIP) download --dest "$(HOUSE)" $(TORCH) | $(PROGRESS);) \
-	$(PIP) wheel $$locked --find-links "$(HOUSE)" --wheel-dir "$(HOUSE)" $(OURS) 'setuptools>=70' | $(PROGRESS); \
+	$(if $(TORCH_INDEX),$(PIP) download --dest "$(HOUSE)" $(TORCH) | $(SHOWN);) \
+	$(PIP) wheel $$locked --find-links "$(HOUSE)" --wheel-dir "$(HOUSE)" $(OURS) 'setuptools>=70' | $(SHOWN); \
 	rm -f "$(HOUSE)"/rag_lib-*.whl; \
 	headless=$$(ls "$(HOUSE)" | sed -n 's/^opencv_python-\([^-]*\)-.*/\1/p'); \
 	$(PIP) wheel --quiet --no-deps --wheel-dir "$(HOUSE)" "opencv-python-headless==$$headless"
@@ -118,14 +115,16 @@ nb: setup  ## Before a commit: run the notebooks in place, clean their outputs, 
 	$(BIN)/python -m rag_lib.run --inplace
 	$(BIN)/python notebooks/figures/hero.py
 
+# For the first 3.11, so that the lock fits a system's own, such as Debian 12's 3.11.2.
 lock:  ## Resolve the dependencies of pyproject.toml anew into requirements.lock (Linux, Python 3.11)
 	@$(CHECK_PYTHON)
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) or sys.platform != "linux")' \
 		|| { echo "The lock is for Python 3.11 on Linux: run 'make lock' there." >&2; exit 1; }
 	@echo "Resolving (a minute or two, nothing is installed) ..."
-	@report=$$(mktemp) && trap 'rm -f $$report' EXIT && \
-	"$(PYTHON)" -m pip install --dry-run --ignore-installed --quiet --quiet --report $$report $(OURS) && \
-	"$(PYTHON)" -c "$$LOCK" $$report > requirements.lock.new && mv requirements.lock.new requirements.lock && \
+	@place=$$(mktemp -d) && trap 'rm -rf $$place' EXIT && \
+	"$(PYTHON)" -m pip install --dry-run --ignore-installed --quiet --quiet --report $$place/report \
+		--python-version 3.11.0 --only-binary :all: --target $$place $(OURS) && \
+	"$(PYTHON)" -c "$$LOCK" $$place/report > requirements.lock.new && mv requirements.lock.new requirements.lock && \
 	echo "requirements.lock names $$(grep -c == requirements.lock) packages; try it: make clean test"
 
 clean:  ## Remove .venv and the tools' caches; data/ and runs/ stay
@@ -146,8 +145,8 @@ $(STAMP): requirements.lock pyproject.toml setup.py $(AGAIN)
 	@"$(PYTHON)" -c "$$TAKES" "$(VENV)" "$(TORCH_INDEX)" "$(WHEELHOUSE)"
 	@"$(PYTHON)" -m venv "$(VENV)"
 	@$(LOCKED); \
-	$(if $(TORCH_INDEX),$(GET) --upgrade $(TORCH) | $(PROGRESS);) \
-	$(GET) $(FROM) $$locked --editable $(OURS) | $(PROGRESS)
+	$(if $(TORCH_INDEX),$(GET) --upgrade $(TORCH) | $(SHOWN);) \
+	$(GET) $(FROM) $$locked --editable $(OURS) | $(SHOWN)
 	@"$(BIN)/python" -c 'import cv2' 2>/dev/null || { \
 		echo "opencv-python does not load here (its windows need libGL): the same without windows takes its place."; \
 		version=$$($(PIP) show opencv-python | sed -n 's/^Version: //p'); \
@@ -175,6 +174,18 @@ if free < size:
     print("That may be too little room: VENV=/another/place names another disk.")
 endef
 export TAKES
+
+# Of pip's many lines, the ones that say how far it is, and why versions conflict. Not awk: Debian's waits for a block.
+define PROGRESS
+import re, sys
+reason = False
+for line in sys.stdin:
+    large = re.search(r"Downloading (?:\S*/)?(\S+ \([\d.]+ [MG]B\))", line)
+    reason = reason and not line.startswith("To fix") or line.startswith("The conflict is caused by")
+    if large or reason or line.startswith("Installing collected"):
+        print(f"  Downloading {large[1]}" if large else line.rstrip() if reason else "  Installing ...", flush=True)
+endef
+export PROGRESS
 
 define LOCK_FITS
 import platform, sys

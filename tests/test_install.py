@@ -8,12 +8,13 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import PackageNotFoundError, packages_distributions, requires
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions, requires
 from pathlib import Path
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from PIL import Image
 
 from rag_lib.run.links import INSTALL
@@ -168,3 +169,12 @@ def test_the_lock_pins_every_package_that_is_asked_for_at_a_version_that_fits():
         requirement = Requirement(each)
         assert requirement.specifier.contains(pinned[requirement.name.lower().replace("_", "-")]), each
     assert brought(asked) <= {*pinned, "pip"}
+
+
+def test_the_lock_fits_every_python_3_11():
+    """Debian 12's is 3.11.2, and pip refuses the whole installation for one package that asks for a later one."""
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    found = [(each, distribution(each.split("==")[0])) for each in lines if not each.startswith(("#", "opencv"))]
+    asks = {pin: each.metadata["Requires-Python"] for pin, each in found if pin.endswith("==" + each.version)}
+    assert len(asks) > 100
+    assert {pin: asked for pin, asked in asks.items() if asked and "3.11.0" not in SpecifierSet(asked)} == {}
