@@ -52,12 +52,12 @@ help:  ## This list
 	@echo "Multimodal RAG with Milvus. Targets:"
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-setup: $(STAMP)  ## Make .venv with the locked packages (minutes and about 7 GB, once; less with TORCH_INDEX=...)
+setup: $(STAMP)  ## Make .venv with the locked packages (minutes and about 7 GB, once; TORCH_INDEX=...: 2 GB)
 
 wheelhouse:  ## Fetch what setup needs into wheelhouse/, for rooms and machines without a network
 	@$(CHECK_PYTHON)
 	@"$(PYTHON)" -m venv "$(VENV)"
-	@echo "Fetching into $(HOUSE): about $(if $(TORCH_INDEX),1,3) GB ..."
+	@echo "Fetching into $(HOUSE): about $(if $(TORCH_INDEX),0.7,3.5) GB ..."
 	@$(LOCKED); mkdir -p "$(HOUSE)"; \
 	$(if $(TORCH_INDEX),$(PIP) download --dest "$(HOUSE)" $(TORCH) | $(SHOWN);) \
 	$(PIP) wheel $$locked --find-links "$(HOUSE)" --wheel-dir "$(HOUSE)" $(OURS) 'setuptools>=70' | $(SHOWN); \
@@ -142,7 +142,7 @@ endef
 # The stamp is written last: an interrupted setup goes on where it stopped.
 $(STAMP): requirements.lock pyproject.toml setup.py $(AGAIN)
 	@$(CHECK_PYTHON)
-	@"$(PYTHON)" -c "$$TAKES" "$(VENV)" "$(TORCH_INDEX)" "$(WHEELHOUSE)"
+	@"$(PYTHON)" -c "$$TAKES" "$(VENV)" "$(TORCH_INDEX)" "$(WHEELHOUSE)" "$(EXTRAS)"
 	@"$(PYTHON)" -m venv "$(VENV)"
 	@$(LOCKED); \
 	$(if $(TORCH_INDEX),$(GET) --upgrade $(TORCH) | $(SHOWN);) \
@@ -158,17 +158,21 @@ $(STAMP): requirements.lock pyproject.toml setup.py $(AGAIN)
 
 define TAKES
 import pathlib, shutil, sys
-place, torch_index, wheelhouse = sys.argv[1:]
+place, torch_index, wheelhouse, extras = sys.argv[1:]
 free = shutil.disk_usage(pathlib.Path(place).absolute().parent).free / 1e9
+wheels = list(pathlib.Path(wheelhouse).glob("*.whl")) if wheelhouse else []
+if wheelhouse and not wheels:
+    sys.exit(f"There are no wheels in {wheelhouse}: make them where there is a network, by 'make wheelhouse'.")
+for_gpus = any(each.name.startswith("nvidia") for each in wheels) if wheelhouse else not torch_index
+size = 6.8 if for_gpus else 2.0
+size += sum(more for name, more in {"app": 0.1, "ray": 0.3, "browser": 0.2}.items() if name in extras.split(","))
 if wheelhouse:
-    packed = sum(each.stat().st_size for each in pathlib.Path(wheelhouse).glob("*.whl")) / 1e9
-    if not packed:
-        sys.exit(f"There are no wheels in {wheelhouse}: make them where there is a network, by 'make wheelhouse'.")
-    size, how = 2.5 * packed, f"nothing to download, some minutes to unpack {packed:.1f} GB"
+    packed = sum(each.stat().st_size for each in wheels) / 1e9
+    how = f"nothing to download, some minutes to unpack {packed:.1f} GB"
 elif torch_index:
-    size, how = 2.5, "about 1 GB to download if that index has torch for CPUs, some minutes"
+    how = "about 0.7 GB to download if that index has torch for CPUs, some minutes"
 else:
-    size, how = 7.4, "about 3 GB to download, 5 to 20 minutes; most of it is torch's part for GPUs (see TORCH_INDEX)"
+    how = "about 3.5 GB to download, 5 to 20 minutes; most of it is torch's part for GPUs (see TORCH_INDEX)"
 print(f"Setting up {place} takes about {size:.1f} GB of disk ({free:.0f} GB are free), {how}.")
 if free < size:
     print("That may be too little room: VENV=/another/place names another disk.")

@@ -115,12 +115,12 @@ linux = pytest.mark.skipif(
 @linux
 def test_it_takes_the_locks_versions_of_what_is_asked_for_and_torch_from_where_it_is_told(make):
     said = make("setup", "EXTRAS=app", f"TORCH_INDEX={make.torch}")
-    assert re.match(r"Setting up \.venv takes about 2\.5 GB of disk \(\d+ GB are free\), ", said)
+    assert re.match(r"Setting up \.venv takes about 2\.1 GB of disk \(\d+ GB are free\), ", said)
     assert said.splitlines()[-1] == "Ready: .venv"
     assert versions(make.folder) == LESSON | CPU | {"gradio": "6.0"}
     assert "Setting up" not in make("setup"), "once is enough"
     said = make("setup", "EXTRAS=app,tests")  # named again: it is set up again, and keeps its torch
-    assert "about 7.4 GB" in said and versions(make.folder) == LESSON | CPU | {"gradio": "6.0", "pytest": "9.0"}
+    assert "about 6.9 GB" in said and versions(make.folder) == LESSON | CPU | {"gradio": "6.0", "pytest": "9.0"}
 
 
 @linux
