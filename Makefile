@@ -64,7 +64,7 @@ wheelhouse:  ## Fetch what setup needs into wheelhouse/, for rooms and machines 
 	rm -f "$(HOUSE)"/rag_lib-*.whl; \
 	headless=$$(ls "$(HOUSE)" | sed -n 's/^opencv_python-\([^-]*\)-.*/\1/p'); \
 	$(PIP) wheel --quiet --no-deps --wheel-dir "$(HOUSE)" "opencv-python-headless==$$headless"
-	@echo "Ready: $(HOUSE) ($$(du -sh "$(HOUSE)" | cut -f1)). Take it and this folder along: make setup WHEELHOUSE=$(HOUSE)"
+	@echo "Ready: $(HOUSE) ($$(du -sh "$(HOUSE)" | cut -f1)). Take it and this folder along: make setup EXTRAS=$(EXTRAS) WHEELHOUSE=$(HOUSE)"
 
 run: setup  ## Run the numbered notebooks with the offline edition; results in runs/offline/index.html
 	$(BIN)/python -m rag_lib.run --edition $(EDITION) $(if $(OUT),--out "$(OUT)")

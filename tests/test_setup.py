@@ -127,7 +127,7 @@ def test_it_takes_the_locks_versions_of_what_is_asked_for_and_torch_from_where_i
 def test_from_a_wheelhouse_without_a_network(make):
     make("setup", "EXTRAS=", network=False, fails=True)  # there is none
     said = make("wheelhouse", "EXTRAS=app", f"TORCH_INDEX={make.torch}")
-    assert re.search(r"^Ready: wheelhouse \(.*make setup WHEELHOUSE=wheelhouse$", said, re.MULTILINE)
+    assert re.search(r"^Ready: wheelhouse \(.*make setup EXTRAS=app WHEELHOUSE=wheelhouse$", said, re.MULTILINE)
     held = {path.name.split("-")[0] for path in (make.folder / "wheelhouse").iterdir()}
     assert held == {"torch", "torchvision", "opencv_python", "opencv_python_headless", "gradio", "setuptools"}
     shutil.rmtree(make.folder / ".venv")
