@@ -16,12 +16,6 @@ from pathlib import Path
 
 import numpy as np
 
-from rag_lib.catalog import load_catalog
-from rag_lib.encoders import load_encoder
-from rag_lib.index import open_index
-from rag_lib.records import Query
-from rag_lib.rerank import load_reranker
-
 PACKAGES = ("torch", "transformers", "timm", "numpy", "scipy", "Pillow", "milvus-lite", "pymilvus")
 INSTRUCTIONS = ("phone case with this image theme", "the same in blue, not striped", "a toaster like this", "")
 WORDS = ("red striped lamp", "a green mug with leaves", "something for the kitchen below 30 dollars")
@@ -29,6 +23,12 @@ TOLERANCE = 1e-4  # of a component of a unit vector, and of a cosine: processors
 
 
 def record(seed: int) -> dict:
+    from rag_lib.catalog import load_catalog
+    from rag_lib.encoders import load_encoder
+    from rag_lib.index import open_index
+    from rag_lib.records import Query
+    from rag_lib.rerank import load_reranker
+
     shop, model, judge = load_catalog("drawn", seed=seed), load_encoder("pocket"), load_reranker("pocket")
     asked = [(name, text) for name in sorted(shop.query_pictures) for text in INSTRUCTIONS]
     asked += [("", text) for text in WORDS]
