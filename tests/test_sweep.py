@@ -106,6 +106,15 @@ def test_what_was_finished_is_not_run_again_unless_the_notebook_changed(sweep, e
     assert sweep(GRID) == 0 and len(executed.done) == 10
 
 
+def test_what_broke_off_before_its_page_was_there_was_not_finished(sweep, executed, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "write_page", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            sweep(GRID)
+    assert sweep(GRID) == 0 and [each["limit"] for each in executed.done] == [4, 4, 9, 4, 9]
+    assert len(list(sweep.out.glob("*/index.html"))) == 4
+
+
 def test_a_failure_is_named_and_the_others_go_on_and_it_alone_is_tried_again(sweep, executed, capsys):
     executed.fail = {"limit": 4}
     assert sweep(GRID) == 1

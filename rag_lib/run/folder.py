@@ -14,6 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from rag_lib.errors import RagError
+from rag_lib.paths import is_part
 
 LOCK = ".run.lock"
 MADE_BY = "rag_lib.run"
@@ -52,12 +53,17 @@ def clear(out: Path, chosen: Sequence[Path], *, shown: str, hero: bool) -> list[
     a page there that no run has left.
     """
     pages = (path.with_suffix(".html").name for path in chosen)
-    names = (*(path.name for path in chosen), *pages, "index.html", "run.json")
+    names = (
+        "run.json",
+        *(path.name for path in chosen),
+        *pages,
+        "index.html",
+    )
     there = [out / name for name in names if (out / name).exists()]
     if foreign := [path.name for path in there if not _is_result(path)]:
         raise RagError(f"{shown} holds a {foreign[0]} that no run has left there: name another folder with --out.")
     failed = [out / f"{path.stem}.failed.{ending}" for path in chosen for ending in ("ipynb", "html")]
-    killed = out.glob(".*.part.ipynb")
+    killed = filter(is_part, (*out.iterdir(), *(out / "hero").glob("*")))
     for path in (*there, *failed, *killed, *(out / "hero" / name for name in HERO_FILES if hero)):
         path.unlink(missing_ok=True)
     return [path.stem for path in there if path.suffix == ".ipynb"]

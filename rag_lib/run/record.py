@@ -1,6 +1,7 @@
 """What a run was, kept in its folder as run.json: parameters, notebooks, seconds, versions, checksums, figures.
 
 In: the folder of a run that has ended, its plans. Out: a dict, which the run's page, a sweep and a comparison read.
+It is kept last: a folder with a run.json holds a whole run.
 """
 
 import ast
@@ -44,7 +45,7 @@ def identity(plans: Mapping[Path, Mapping[str, Any]]) -> str:
     return digest.hexdigest()
 
 
-def write_record(
+def make_record(
     out: Path,
     done: Sequence[tuple[str, float]],
     plans: Mapping[Path, Mapping[str, Any]],
@@ -53,7 +54,7 @@ def write_record(
     started: str,
     hero: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Write `out`/run.json. `done`: (file name, seconds) of the executed notebooks; `started`: the local time in words;
+    """`out`: with the executed notebooks. `done`: (file name, seconds) of them; `started`: the local time in words;
     `hero`: what `load_hero` found."""
     lines, found = [], {}
     sources = {path.name: path for path in plans}
@@ -64,7 +65,7 @@ def write_record(
         lines.append(line | {"parameters": _values(sources[name], plans[sources[name]])})
         found |= {f"{stem}: {label}": value for label, value in figures(read_results(nb)).items()}
     parameters = _merged({line["name"]: line["parameters"] for line in lines})
-    record = {
+    return {
         "made_by": MADE_BY,
         "form": FORM,
         "identity": identity(plans),
@@ -78,9 +79,12 @@ def write_record(
         "versions": _versions(),
         "checksums": _checksums([line["parameters"] for line in lines]),
     }
+
+
+def keep_record(out: Path, record: Mapping[str, Any]) -> None:
+    """As `out`/run.json, when all else of the run is there."""
     with replacing(out / NAME) as beside:
         beside.write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
-    return record
 
 
 def read_record(folder: Path) -> dict[str, Any]:

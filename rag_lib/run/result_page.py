@@ -76,7 +76,7 @@ def load_hero(folder: Path) -> dict[str, Any] | None:
 def write_page(folder: Path, record: Mapping[str, Any], *, hero: Mapping[str, Any] | None) -> Path:
     """Write `folder`/index.html, at most `LIMIT` bytes long; returns its path.
 
-    `record`: as `write_record` made it; the executed notebooks and their pages lie in `folder`. Nothing outside of the
+    `record`: as `make_record` made it; the executed notebooks and their pages lie in `folder`. Nothing outside of the
     file is needed to read it. Where smaller pictures are not enough, the longest notebooks stay out, and it is said.
     """
     import nbformat  # what follows takes a second to import, and notebook 05 needs `save_hero` alone

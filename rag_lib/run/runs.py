@@ -18,7 +18,7 @@ from rag_lib.run.folder import clear, hold
 from rag_lib.run.lesson_page import write_lesson_page
 from rag_lib.run.parameters import load_edition, plan, read_parameters
 from rag_lib.run.progress import CellBar, Last, about, last_time
-from rag_lib.run.record import write_record
+from rag_lib.run.record import keep_record, make_record
 from rag_lib.run.result_page import load_hero, write_page
 
 
@@ -74,8 +74,9 @@ def run(plans: Mapping[Path, Mapping[str, Any]], *, edition: str, out: Path) -> 
 
         done = _each(chosen, work, last)
         hero = load_hero(out / "hero") if showing else None
-        record = write_record(out, done, plans, edition=edition, started=started, hero=hero)
+        record = make_record(out, done, plans, edition=edition, started=started, hero=hero)
         page = write_page(out, record, hero=hero)
+        keep_record(out, record)
     if hero:  # one line each, and nothing that a terminal obeys
         print(f"\nWinner: {clean(hero['winner_title'])}\n{clean(hero['reason'])}")
     print(f"\nSee {short(page)}")
