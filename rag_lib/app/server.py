@@ -74,6 +74,7 @@ class Server:
                 inline=False,
                 inbrowser=False,
                 share=False,
+                _frontend=False,  # else it has to answer once more within three seconds, and a busy machine is slower
                 ssr_mode=False,
                 pwa=False,
                 mcp_server=False,

@@ -122,6 +122,11 @@ def test_a_signal_while_it_loads_ends_it_at_once(tmp_path, name, after):
     assert not list(tmp_path.glob("rag-app-*"))
 
 
+def test_a_machine_that_is_too_busy_to_answer_itself_at_once_serves_too(serve, monkeypatch):
+    monkeypatch.setattr("gradio.networking.url_ok", lambda url: False)  # it waits for three seconds
+    assert httpx.get(serve().url, timeout=60).is_success
+
+
 def test_stopping_leaves_what_others_have_set_since(serve, monkeypatch):
     server = serve()
     monkeypatch.setenv("NO_PROXY", "another.example")
