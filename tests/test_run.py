@@ -673,3 +673,18 @@ def test_weights_catalog_and_lock_are_named_by_their_checksums():
     found = record._checksums([{"encoder": "pocket"}, {"encoder": "some/model", "catalog": "no such folder"}])
     assert set(found) == {"requirements.lock", "pocket, model.safetensors"}
     assert found["pocket, model.safetensors"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+
+
+def test_another_title_and_another_query_picture_have_another_checksum(tmp_path):
+    def sums(title, color):
+        Image.new("RGB", (9, 9), "red").save(tmp_path / "shop" / "0.png")
+        Image.new("RGB", (9, 9), color).save(tmp_path / "mine.png")
+        (tmp_path / "shop" / "metadata.jsonl").write_text(json.dumps({"file": "0.png", "title": title}))
+        given = {"catalog": str(tmp_path / "shop"), "query_image": str(tmp_path / "mine.png")}
+        return {name.split()[0]: value for name, value in record._checksums([given]).items()}
+
+    (tmp_path / "shop").mkdir()
+    first = sums("a mug", "blue")
+    assert set(first) == {"requirements.lock", "catalog", "query"} and sums("a mug", "blue") == first
+    assert {name for name, value in sums("a cup", "blue").items() if value != first[name]} == {"catalog"}
+    assert {name for name, value in sums("a mug", "green").items() if value != first[name]} == {"query"}

@@ -146,15 +146,18 @@ def _versions() -> dict[str, str]:
 
 
 def _checksums(given: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """SHA-256 of the lock, of each encoder's weights (where they lie here) and of each catalog's content ids."""
+    """SHA-256 of the lock, of each encoder's weights (where they lie here), of each catalog: its content ids and what
+    it says of them, and of each query picture."""
     found = {}
     lock = notebooks().parent / "requirements.lock"
     if lock.is_file():
         found["requirements.lock"] = hashlib.sha256(lock.read_bytes()).hexdigest()
     for name in dict.fromkeys(str(values["encoder"]) for values in given if "encoder" in values):
         found |= _weights(name)
-    for name, seed in dict.fromkeys((str(each["catalog"]), each.get("seed", 0)) for each in given if "catalog" in each):
-        found |= _catalog(name, seed)
+    shops = [each for each in given if "catalog" in each]
+    names = ("catalog", "seed", "query_image")
+    for catalog, seed, picture in dict.fromkeys(tuple(each.get(name) or 0 for name in names) for each in shops):
+        found |= _catalog(str(catalog), seed, picture)
     return found
 
 
@@ -169,12 +172,17 @@ def _weights(name: str) -> dict[str, str]:
     return {f"{name}, {path.name}": sha256(path) for path in files}
 
 
-def _catalog(name: str, seed: int) -> dict[str, str]:
-    from rag_lib.catalog import load_catalog
+def _catalog(name: str, seed: int, picture: Any) -> dict[str, str]:
+    """`picture`: a notebook's `query_image`, if it has one."""
+    from rag_lib.catalog import load_catalog, query_picture
+    from rag_lib.encoders.sums import sha256
 
-    try:
+    found = {}
+    with contextlib.suppress(RagError, OSError):  # gone since it was read
         shop = load_catalog(name, seed=seed)
-    except RagError:  # gone since it was read
-        return {}
-    ids = "\n".join(sorted(item.image_id for item in shop.items))
-    return {f"catalog {name}, {len(shop.items)} pictures": hashlib.sha256(ids.encode()).hexdigest()}
+        items = sorted(shop.items, key=lambda item: item.image_id)
+        content = json.dumps([[item.image_id, item.title, item.metadata] for item in items], default=str)
+        found[f"catalog {name}, {len(items)} pictures"] = hashlib.sha256(content.encode()).hexdigest()
+        if picture and (path := query_picture(shop, picture)):
+            found[f"query picture {Path(path).name}"] = sha256(path)
+    return found
