@@ -100,7 +100,7 @@ questions: setup  ## Every notebook with every other question (a quarter of an h
 	$(BIN)/python -m pytest --nbval --nbval-current-env --all-questions notebooks tests/conftest.py
 
 reliability: setup  ## Kills, damage, full disks, hostile input: half an hour (`make test` tries a sample)
-	$(BIN)/python -m pytest -n $(WORKERS) --reliability tests/reliability tests/app/test_many_visitors.py
+	$(BIN)/python -m pytest -n $(WORKERS) --reliability $(if $(CORPUS),--corpus "$(CORPUS)") tests/reliability tests/app/test_many_visitors.py
 
 bench: setup  ## How fast each part is on this machine
 	$(BIN)/python tests/benchmarks/offline.py

@@ -8,11 +8,10 @@ A test (or the fixture that gives it a server or a browser) says so by its skip:
 unseen.
 """
 
+import contextlib
 import copy
 import importlib.util
 import os
-import select
-import subprocess
 import sys
 from pathlib import Path
 
@@ -20,7 +19,6 @@ import pytest
 from filelock import FileLock
 
 MARK = "Not tested here: "
-MILVUS_S = 180  # a server that takes longer to start does not start
 
 # Before torch is loaded, and for the processes that tests start. Workers that share the cores wait for each other's
 # threads: on a busy machine a test took ten times as long.
@@ -31,6 +29,7 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 def pytest_addoption(parser):
     parser.addoption("--all-questions", action="store_true", help="run every notebook with every other question")
     parser.addoption("--reliability", action="store_true", help="all cases of tests/reliability, not a sample")
+    parser.addoption("--corpus", metavar="DIR", help="with --reliability: read every picture of this folder, too")
 
 
 @pytest.fixture(scope="session")
@@ -54,24 +53,13 @@ def server(tmp_path_factory, pytestconfig, in_turn):
         pytest.skip(MARK + "a real Milvus server (the package milvus==2.3.5, for Linux on x86_64, is missing)")
     folder = tmp_path_factory.mktemp("milvus")
     (folder / "bin").symlink_to(pytestconfig.cache.mkdir("milvus"))  # unpacked once: 250 MB, a third of a minute
-    with in_turn("milvus"):  # the first worker unpacks it for all
-        keeper = subprocess.Popen(
-            [sys.executable, str(Path(__file__).parent / "collection" / "milvus_server.py"), str(folder)],
-            stdin=subprocess.PIPE,  # its end, also by a crash, stops the server
-            stdout=subprocess.PIPE,
-            text=True,
-            process_group=0,  # Ctrl-C reaches pytest alone
-        )
-        started, _, _ = select.select([keeper.stdout], [], [], MILVUS_S)
-    try:
-        line = keeper.stdout.readline() if started else ""
-        if not line:
-            raise RuntimeError(f"The Milvus server did not start within {MILVUS_S} s; its logs are in {folder}/logs.")
-        port, token = line.split()
-        yield f"http://127.0.0.1:{port}", token
-    finally:
-        keeper.stdin.close()
-        keeper.wait(30)
+    sys.path.insert(0, str(Path(__file__).parent / "collection"))
+    from milvus_server import running
+
+    with contextlib.ExitStack() as stack:
+        with in_turn("milvus"):  # the first worker unpacks it for all
+            uri, token, _ = stack.enter_context(running(folder))
+        yield uri, token
 
 
 @pytest.hookimpl(optionalhook=True)

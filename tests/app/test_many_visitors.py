@@ -54,3 +54,27 @@ def test_everybody_gets_their_own_answer(url, served, request, record_property, 
     assert not faults
     assert memory[1] < memory[0] + 100 * 2**20, memory
     assert process.num_threads() < 200 and (os.name != "posix" or process.num_fds() < 500)
+
+
+@pytest.mark.slow
+def test_one_after_the_other_leaves_nothing_behind(url, served, visitor, request, record_property):
+    """Ten sessions of a page, with a search and a ranking; with --reliability a thousand, and the memory stays."""
+    sessions = 1_000 if request.config.getoption("--reliability") else 10
+    process, sizes = psutil.Process(served[1].pid), []
+    for number in range(sessions):
+        guest, text = visitor(url), f"{THEMES[number % 3]} {PRODUCTS[number % 4]}"
+        assert text in guest.call("search", text=text)["found"]
+        guest.call("rank")
+        assert text in guest.call("show_ranking")["best"]
+        if (number + 1) % (sessions // 10) == 0:
+            files = process.num_fds() if os.name == "posix" else 0
+            sizes.append((process.memory_info().rss / 2**20, process.num_threads(), files))
+    memory, threads, files = np.array(sizes[3:]).T  # of a hundred visitors something is held
+    slope = np.polyfit(np.arange(len(memory)), memory, 1)[0] / sessions * 10_000  # MB a thousand sessions
+    record_property("promise", f"{sessions} sessions, one after the other: bounded memory, threads and open files")
+    record_property("cases", sessions)
+    print(
+        f"memory {[round(each[0]) for each in sizes]} MB, {slope:+.1f} MB a thousand, {threads} threads, {files} files"
+    )
+    assert sessions < 1_000 or slope < 50
+    assert threads.max() < threads.min() + 20 and files.max() < files.min() + 20

@@ -2,18 +2,42 @@
 
 The server is the standalone 2.3.5 of the wheel `milvus==2.3.5`, on free ports, with its files in FOLDER. A line
 "PORT TOKEN" is printed when it answers. Whatever becomes of the process that started this one, its end closes the
-pipe, and the server is stopped: so none is left behind by an interrupted or killed test session.
+pipe, and the server is stopped: so none is left behind by an interrupted or killed test session. `running` does that.
 """
 
 import os
 import secrets
+import select
 import socket
+import subprocess
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from milvus import MilvusServer, MilvusServerConfig
-from pymilvus import MilvusClient
+START_S = 180  # a server that takes longer to start does not start
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[tuple[str, str, subprocess.Popen]]:
+    """(uri, token, the process that keeps it) of a server with its files in `folder`, which may have been killed."""
+    keeper = subprocess.Popen(
+        [sys.executable, __file__, str(folder)],
+        stdin=subprocess.PIPE,  # its end, also by a crash, stops the server
+        stdout=subprocess.PIPE,
+        text=True,
+        process_group=0,  # Ctrl-C reaches pytest alone
+    )
+    try:
+        started, _, _ = select.select([keeper.stdout], [], [], START_S)
+        line = keeper.stdout.readline() if started else ""
+        if not line:
+            raise RuntimeError(f"The Milvus server did not start within {START_S} s; its logs are in {folder}/logs.")
+        port, token = line.split()
+        yield f"http://127.0.0.1:{port}", token, keeper
+    finally:
+        keeper.stdin.close()
+        keeper.wait(30)
 
 
 def free_ports(n: int) -> list[int]:
@@ -22,7 +46,9 @@ def free_ports(n: int) -> list[int]:
         return [stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in range(n)]
 
 
-def start(folder: Path) -> MilvusServer:
+def start(folder: Path):
+    from milvus import MilvusServer, MilvusServerConfig
+
     config = MilvusServerConfig(data_dir=str(folder), authorization_enabled=True)
     names = [name for name in config.configurable_items if name.endswith("_port")]
     web, peer, *ports = free_ports(2 + len(names))
@@ -43,14 +69,18 @@ def start(folder: Path) -> MilvusServer:
 
 
 def main() -> None:
-    server = start(Path(sys.argv[1]))
+    from pymilvus import MilvusClient
+
+    folder = Path(sys.argv[1])
+    server, kept = start(folder), folder / "password"
     try:
-        password = secrets.token_hex(16)  # the server listens on all interfaces, and everyone knows the first one
-        uri = f"http://127.0.0.1:{server.listen_port}"
-        client = MilvusClient(uri, token="root:Milvus", timeout=30)
-        client.update_password("root", "Milvus", password)
-        client.close()
-        print(server.listen_port, f"root:{password}", flush=True)
+        if not kept.exists():
+            password = secrets.token_hex(16)  # the server listens on all interfaces, and everyone knows the first one
+            client = MilvusClient(f"http://127.0.0.1:{server.listen_port}", token="root:Milvus", timeout=30)
+            client.update_password("root", "Milvus", password)
+            client.close()
+            kept.write_text(password)
+        print(server.listen_port, f"root:{kept.read_text()}", flush=True)
         sys.stdin.read()
     finally:
         server.stop()

@@ -1,4 +1,7 @@
-"""`@cases(quick, all)` asks a test for so many seeds; the end of the session counts them by what they promise."""
+"""`@cases(quick, all)` asks a test for so many seeds; the end of the session counts them by what they promise.
+
+With 0 for the quick ones it is asked by `make reliability` alone. `@cases((work, quick, all), ...)`: for each work.
+"""
 
 import sys
 from pathlib import Path
@@ -6,7 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-sys.path.insert(0, str(Path(__file__).parent))  # for the processes, too, which import their work by its name
+HERE = Path(__file__).parent  # for the processes, too, which import their work by its name
+sys.path[:0] = [str(HERE), str(HERE.parent / "collection")]
+import processes  # noqa: E402
 
 
 def pytest_configure(config):
@@ -16,17 +21,38 @@ def pytest_configure(config):
     options = {"deadline": None, "derandomize": True, "suppress_health_check": checks, "database": None}
     settings.register_profile("reliability", max_examples=count, **options)
     settings.load_profile("reliability")
+    if config.getoption("--reliability"):
+        processes.context.set_forkserver_preload([*processes.PRELOADED, "gradio"])
 
 
 def pytest_generate_tests(metafunc):
     marker = metafunc.definition.get_closest_marker("cases")
-    if marker:
-        quick, many = marker.args
-        metafunc.parametrize("seed", range(many if metafunc.config.getoption("--reliability") else quick))
+    number = 2 if metafunc.config.getoption("--reliability") else 1
+    if marker and isinstance(marker.args[0], tuple):
+        each = [(row[0], seed) for row in marker.args for seed in range(row[number])]
+        metafunc.parametrize("task, seed", each, ids=[f"{task.__name__}-{seed}" for task, seed in each])
+    elif marker:
+        metafunc.parametrize("seed", range(marker.args[number - 1]))
+
+
+def pytest_collection_modifyitems(config, items):
+    long, corpus = config.getoption("--reliability"), config.getoption("--corpus")
+
+    def is_asked(item):
+        marker = item.get_closest_marker("cases")
+        return (long or not marker or marker.args[0] != 0) and (corpus or "corpus" not in item.fixturenames)
+
+    items[:] = filter(is_asked, items)
+
+
+@pytest.fixture
+def corpus(pytestconfig):
+    return pytestconfig.getoption("--corpus")
 
 
 @pytest.fixture(autouse=True)
 def promise(request, record_property):
-    """The first line of a test's words, "fault: promise", is a row of the table."""
-    record_property("promise", (request.function.__doc__ or "").strip().split("\n")[0])
+    """The first line of a test's words, or of its task's, "fault: promise", is a row of the table."""
+    said = request.function.__doc__ or getattr(request.node, "callspec", request.node).params["task"].__doc__
+    record_property("promise", said.strip().split("\n")[0])
     record_property("cases", settings.default.max_examples if hasattr(request.function, "hypothesis") else 1)

@@ -1,4 +1,4 @@
-"""Work in a process that can be killed: at a time, or in the moment before its n-th change of a file.
+"""Work in a process that can be killed: at a time, at an event, or in the moment before its n-th change of a file.
 
 The processes are forked from one that has imported everything, so that a kill costs what the work costs.
 """
@@ -16,7 +16,8 @@ CHANGES = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncat
 WAIT_S = 300
 
 context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["reliability_work", "torch"])
+PRELOADED = ["reliability_work", "torch"]
+context.set_forkserver_preload(PRELOADED)
 
 
 class Failed(AssertionError):
@@ -27,12 +28,15 @@ class Refused(Exception):
     """The work ended in a RagError: its sentence."""
 
 
-def finish(work, *arguments) -> tuple[Any, int, float]:
-    """Let it work to its end: what it returned, how often it changed a file, and how many seconds it took."""
+def finish(work, *arguments, wait: float = WAIT_S) -> tuple[Any, int, float]:
+    """Let it work to its end: what it returned, how often it changed a file, and how many seconds it took.
+
+    `wait`: seconds after which it is said to hang.
+    """
     process, pipe = _start(work, arguments, None)
     start = time.monotonic()
     try:
-        if not pipe.poll(WAIT_S):
+        if not pipe.poll(wait):
             process.kill()
             raise Failed(f"{work.__name__} hangs")
         kind, what, changes = pipe.recv()
@@ -45,9 +49,15 @@ def finish(work, *arguments) -> tuple[Any, int, float]:
     return what, changes, time.monotonic() - start
 
 
-def kill(work, *arguments, before: int | None = None, after: float | None = None) -> bool:
-    """Kill it before its change number `before` (from 0), or `after` seconds. Returns whether it came to that."""
+def kill(work, *arguments, before: int | None = None, after: float | None = None, at=None) -> bool:
+    """Kill it before its change number `before` (from 0), or `after` seconds. Returns whether it came to that.
+
+    `at`: an Event of this process, from which on the seconds are counted.
+    """
     process, pipe = _start(work, arguments, before)
+    if at is not None:
+        while not (at.wait(0.01) or pipe.poll()):
+            pass
     if after is not None:
         pipe.poll(after)
         with contextlib.suppress(ProcessLookupError):
