@@ -16,7 +16,9 @@ CHANGES = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncat
 WAIT_S = 300
 
 context = multiprocessing.get_context("forkserver")
-PRELOADED = ["reliability_work", "torch"]
+# What the work would import by itself, once in each process: more than it takes.
+PRELOADED = ["reliability_work", "torch._dynamo", "cv2", "numpy.f2py"]
+PRELOADED += ["milvus_lite.server_manager", "milvus_lite.adapter.grpc.server", "milvus_lite.analyzer.standard"]
 context.set_forkserver_preload(PRELOADED)
 
 
