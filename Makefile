@@ -6,6 +6,7 @@
 #   make setup WHEELHOUSE=wheelhouse          from the folder that `make wheelhouse` made, without a network
 #   make room ADDRESS=192.168.1.10 SEATS=40      this machine's address in the room; MILVUS=http://... for one that runs
 #   make run EDITION=tutorial OUT=runs/mine   another edition, another folder for the results
+#   make reliability CORPUS=pictures          every picture of that folder, too
 #   make test WORKERS=4                       so many test files at a time
 
 SHELL := bash

@@ -22,7 +22,8 @@ def test_everybody_gets_their_own_answer(url, served, request, record_property, 
     visitors, seconds = (50, 60) if request.config.getoption("--reliability") else (8, 5)
     process = psutil.Process(served[1].pid)
     memory, faults, times = [], [], []
-    clients = [Client(url, verbose=False, analytics_enabled=False) for _ in range(visitors)]
+    options = {"verbose": False, "analytics_enabled": False, "httpx_kwargs": {"timeout": 60}}  # not its five seconds
+    clients = [Client(url, **options) for _ in range(visitors)]
     for _ in range(2):
         end = time.monotonic() + seconds
         done = Counter()
