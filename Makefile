@@ -32,7 +32,7 @@ PYTHON := $(shell for python in python3.11 python3 python3.12 python3.13 python;
 endif
 
 PIP := PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
-# Python compiles what it imports, once: all 40,000 files at the installation take half a gigabyte and a minute more.
+# Python compiles what it imports, once: all 40,000 files at the installation take half a gigabyte more.
 GET := $(PIP) install --no-compile
 SHOWN := "$(BIN)/python" -c "$$PROGRESS"
 
