@@ -54,12 +54,13 @@ def read_list() -> list[dict[str, str]]:
 
 def _remove_others(folder: Path, rows: Sequence[Mapping[str, str]]) -> None:
     """Delete what an earlier list put into `folder`, by the table that it left; other people's files stay."""
-    table, listed = folder / "metadata.csv", {row["file"] for row in rows}
+    table = folder / "metadata.csv"
     if table.exists():
-        for row in csv.DictReader(io.StringIO(table.read_text(encoding="utf-8"))):
-            path = folder / row["file"]
-            if row["file"] not in listed and ".." not in path.parts and path.is_relative_to(folder):
-                path.unlink(missing_ok=True)
+        there = csv.DictReader(io.StringIO(table.read_text(encoding="utf-8", errors="replace")))
+        for name in {row.get("file") for row in there} - {row["file"] for row in rows} - {None, ""}:
+            path = folder / name
+            if ".." not in path.parts and path.is_relative_to(folder) and path.is_file():
+                path.unlink()
 
 
 def _put(target: Path, row: Mapping[str, str]) -> str | None:
@@ -91,6 +92,7 @@ def _write_metadata(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
     table = csv.DictWriter(text, SHOWN, extrasaction="ignore", lineterminator="\n")
     table.writeheader()
     table.writerows(rows)
-    if not path.exists() or path.read_text(encoding="utf-8") != text.getvalue():
+    content = text.getvalue().encode()
+    if not path.exists() or path.read_bytes() != content:
         with replacing(path) as beside:
-            beside.write_text(text.getvalue(), encoding="utf-8")
+            beside.write_bytes(content)

@@ -74,6 +74,17 @@ def test_what_left_the_list_leaves_the_folder_and_nothing_else_does(packages, mo
     assert (folder / "query" / "cat.png").exists() and not (folder / "dog.png").exists()
 
 
+@pytest.mark.parametrize("table", [b"", b"nothing\n1,2\n", b"\xff\xfe\0\n", b"file\n../outside.png\n\n.\n"])
+def test_a_damaged_table_deletes_nothing_and_is_written_anew(packages, table):
+    folder = load_photographs().root
+    outside = folder.parent / "outside.png"
+    outside.write_bytes(b"")
+    whole = (folder / "metadata.csv").read_bytes()
+    (folder / "metadata.csv").write_bytes(table)
+    load_photographs()
+    assert (folder / "metadata.csv").read_bytes() == whole and outside.exists() and (folder / "dog.png").exists()
+
+
 def test_a_package_that_is_not_there_is_named(packages):
     [skipped] = load_photographs().skipped
     assert skipped.path.name == "cow.png" and skipped.reason == "missing is not installed: pip install missing"
