@@ -52,7 +52,8 @@ def corpus(pytestconfig):
 
 @pytest.fixture(autouse=True)
 def promise(request, record_property):
-    """The first line of a test's words, or of its task's, "fault: promise", is a row of the table."""
-    said = request.function.__doc__ or getattr(request.node, "callspec", request.node).params["task"].__doc__
-    record_property("promise", said.strip().split("\n")[0])
-    record_property("cases", settings.default.max_examples if hasattr(request.function, "hypothesis") else 1)
+    """The first line of a test's words, or of its task's, "fault: promise", is a row of the table; without it none."""
+    task = getattr(request.node, "callspec", None) and request.node.callspec.params.get("task")
+    if said := request.function.__doc__ or getattr(task, "__doc__", None):
+        record_property("promise", said.strip().split("\n")[0])
+        record_property("cases", settings.default.max_examples if hasattr(request.function, "hypothesis") else 1)
