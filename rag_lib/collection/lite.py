@@ -51,7 +51,12 @@ def acquire(path: Path, *, timeout: float) -> str:
     logging.getLogger("milvus_lite").setLevel(logging.CRITICAL)  # what matters comes as an exception
     deadline = time.monotonic() + timeout
     try:
-        if path.exists() and not (path.is_dir() and ((path / "collections").is_dir() or not any(path.iterdir()))):
+        with _guard:  # another thread may be making it
+            foreign = path.exists() and not (
+                path.is_dir()
+                and ((path / "collections").is_dir() or all(each.name == "LOCK" for each in path.iterdir()))
+            )
+        if foreign:
             raise RagError(
                 f"{shown(path)} was not made by milvus-lite 3 (version 2 wrote a single file): "
                 f"choose another path, or move it away."

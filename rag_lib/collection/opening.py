@@ -4,6 +4,7 @@ In: a connected client and a name; out: an `Opened` with what the collection hol
 """
 
 import re
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from rag_lib.errors import RagError, did_you_mean
 
 FULL = (2, 5)  # the first Milvus with nullable columns and BM25; any Milvus Lite of today has both
 MAX_DIM = 32_768
+SETTLE_S = 2  # Milvus Lite makes a collection's folder a moment before it knows the collection
 # Exact. Rows and queries have length 1 here, so that the inner product is the cosine; for COSINE Milvus Lite would
 # measure and divide all rows anew for every query, which takes as long again. One that was named has COSINE.
 LOCAL_INDEX = {"index_type": "FLAT", "metric_type": "IP"}
@@ -79,12 +81,15 @@ def open_collection(
     """
 
     def ensure(there: Callable[[], bool], method: str, **options: Any) -> None:
-        """Another opener may have been quicker: what it made is no error."""
+        """Another opener may have been quicker: what it made, or is about to have made, is no error."""
         try:
             call(method, **options)
         except MilvusError:
-            if not there():
-                raise
+            ends = time.monotonic() + SETTLE_S
+            while not there():
+                if time.monotonic() > ends:
+                    raise
+                time.sleep(0.05)
 
     def is_built(field: str) -> bool:
         return field in call("list_indexes")
