@@ -83,13 +83,13 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_collection_modifyitems(config, items):
-    """After an exercise's cell, whose output is compared as any other, comes its solution: it has to be right."""
+    """The order of `LONGEST`; after an exercise's cell its solution, which has to be right; then another question."""
     ranks = {start: rank for rank, start in enumerate(LONGEST)}
     items.sort(key=lambda item: next((ranks[start] for start in LONGEST if item.nodeid.startswith(start)), len(ranks)))
-    cells = {item.parent: [] for item in items if type(item).__name__ == "IPyNbCell"}
+    cells = {}  # of each notebook
     for item in items:
-        if item.parent in cells:
-            cells[item.parent].append(item)
+        if type(item).__name__ == "IPyNbCell":
+            cells.setdefault(item.parent, []).append(item)
     for place, item in reversed(list(enumerate(items))):
         if item.parent in cells and "exercise" in item.cell.metadata.get("tags", []):
             items.insert(place + 1, _solution_of(item))

@@ -4,8 +4,9 @@ In: a connected client and a name; out: an `Opened` with what the collection hol
 """
 
 import re
-import time
+import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from rag_lib.errors import RagError, did_you_mean
 
 FULL = (2, 5)  # the first Milvus with nullable columns and BM25; any Milvus Lite of today has both
 MAX_DIM = 32_768
-SETTLE_S = 2  # Milvus Lite makes a collection's folder a moment before it knows the collection
+_making = threading.Lock()  # Milvus Lite makes a collection's folder a moment before it knows the collection
 # Exact. Rows and queries have length 1 here, so that the inner product is the cosine; for COSINE Milvus Lite would
 # measure and divide all rows anew for every query, which takes as long again. One that was named has COSINE.
 LOCAL_INDEX = {"index_type": "FLAT", "metric_type": "IP"}
@@ -81,15 +82,12 @@ def open_collection(
     """
 
     def ensure(there: Callable[[], bool], method: str, **options: Any) -> None:
-        """Another opener may have been quicker: what it made, or is about to have made, is no error."""
+        """Another opener may have been quicker: what it made is no error."""
         try:
             call(method, **options)
         except MilvusError:
-            ends = time.monotonic() + SETTLE_S
-            while not there():
-                if time.monotonic() > ends:
-                    raise
-                time.sleep(0.05)
+            if not there():
+                raise
 
     def is_built(field: str) -> bool:
         return field in call("list_indexes")
@@ -104,12 +102,13 @@ def open_collection(
     chosen = {"index_type": index or "AUTOINDEX", "metric_type": "COSINE"}
     vector_index = LOCAL_INDEX if local and not index else chosen
     lacks = _lacks(place, attempt(client.get_server_version, timeout=CALL_S))
-    if not call("has_collection"):
-        if dim is None:
-            raise RagError(f"{place} holds no collection {name!r}: give dim to make it.")
-        options = {"schema": schema(dim, full=not lacks), "consistency_level": consistency}
-        options |= {"properties": {PROPERTY: owner}} if owner else {}
-        ensure(lambda: call("has_collection"), "create_collection", **options)
+    with _making if local else nullcontext():
+        if not call("has_collection"):
+            if dim is None:
+                raise RagError(f"{place} holds no collection {name!r}: give dim to make it.")
+            options = {"schema": schema(dim, full=not lacks), "consistency_level": consistency}
+            options |= {"properties": {PROPERTY: owner}} if owner else {}
+            ensure(lambda: call("has_collection"), "create_collection", **options)
     described = call("describe_collection")
     fields = {field["name"]: field for field in described["fields"]}
     if not fields.keys() >= set(OWN):

@@ -53,12 +53,7 @@ def clear(out: Path, chosen: Sequence[Path], *, shown: str, hero: bool) -> list[
     a page there that no run has left.
     """
     pages = (path.with_suffix(".html").name for path in chosen)
-    names = (
-        "run.json",
-        *(path.name for path in chosen),
-        *pages,
-        "index.html",
-    )
+    names = ("run.json", *(path.name for path in chosen), *pages, "index.html")  # that it is whole goes first
     there = [out / name for name in names if (out / name).exists()]
     if foreign := [path.name for path in there if not _is_result(path)]:
         raise RagError(f"{shown} holds a {foreign[0]} that no run has left there: name another folder with --out.")
