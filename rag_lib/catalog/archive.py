@@ -29,13 +29,12 @@ def extract(archive: Path, folder: Path) -> Path:
                 size += member.size
                 if not (member.isfile() or member.isdir()) or size > MAX_BYTES:
                     raise tarfile.TarError(f"'{Path(member.name).name}' is a link or a device, or too large")
-                tar.extract(member, room, filter="data")
+                _put(tar, member, room)
             while tar.fileobj.read(CHUNK):  # to the checksum at its end: a damaged header looks like the last one
                 pass
         return room
-    except (tarfile.TarError, EOFError, zlib.error) as exc:
-        why = "a member lies outside" if isinstance(exc, tarfile.FilterError) else exc
-        reason = f"'{archive.name}' is not a complete tar archive of pictures ({why})."
+    except (tarfile.TarError, EOFError, ValueError, zlib.error) as exc:
+        reason = f"'{archive.name}' is not a complete tar archive of pictures ({exc})."
     except OSError as exc:  # a gzip error is an OSError too, without a number
         reason = f"'{archive.name}' cannot be unpacked ({exc.strerror or exc})."
     except BaseException:
@@ -43,3 +42,16 @@ def extract(archive: Path, folder: Path) -> Path:
         raise
     shutil.rmtree(room, ignore_errors=True)
     raise RagError(reason)
+
+
+def _put(tar: tarfile.TarFile, member: tarfile.TarInfo, room: Path) -> None:
+    """Into `room`, a leading / of its name left out. Python has a filter for this only since 3.11.4."""
+    target = (room / member.name.lstrip("/")).resolve()
+    if not target.is_relative_to(room.resolve()):
+        raise tarfile.TarError("a member lies outside")
+    if member.isdir():
+        target.mkdir(parents=True, exist_ok=True)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tar.extractfile(member) as source, open(target, "wb") as out:
+        shutil.copyfileobj(source, out, CHUNK)
