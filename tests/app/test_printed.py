@@ -1,9 +1,15 @@
-"""The cheat sheet in a real browser: one page of paper, and readable on a phone."""
+"""Pages in a real browser: the cheat sheet on one page of paper, a notebook's on a phone."""
 
 import re
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+from PIL import Image
+
+from rag_lib.display import show
+from rag_lib.run.lesson_page import write_lesson_page
 
 SHEET = Path(__file__).resolve().parents[2] / "notebooks" / "cheatsheet.html"
 
@@ -18,3 +24,18 @@ def test_the_sheet_prints_on_one_page(browser):
     assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1
     box = [float(number) for number in re.search(rb"/MediaBox\s*\[([^\]]*)\]", printed)[1].split()]
     assert box[2:] == pytest.approx([595, 842], abs=2)  # A4, points
+
+
+def test_a_wide_picture_is_scrolled_in_its_own_frame_and_fades_where_it_goes_on(browser, tmp_path):
+    data, metadata = show(Image.new("RGB", (900, 300), "red"))._repr_mimebundle_()
+    cell = new_code_cell("show", outputs=[new_output("display_data", data, metadata=metadata)])
+    nbformat.write(new_notebook(cells=[cell]), tmp_path / "01_first.ipynb")
+    frame = "document.querySelector('.jp-RenderedImage')"
+    with browser.new_context(viewport={"width": 390, "height": 800}) as context:
+        page = context.new_page()
+        page.goto(write_lesson_page(tmp_path / "01_first.ipynb").as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.wait_for_function(f"getComputedStyle({frame}).maskImage.startsWith('linear-gradient')")
+        page.evaluate(f"{frame}.scrollLeft = 9999")
+        assert page.evaluate(f"{frame}.scrollLeft + {frame}.clientWidth") == 640
+        page.wait_for_function(f"getComputedStyle({frame}).maskImage == 'none'")
