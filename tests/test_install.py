@@ -153,7 +153,7 @@ print(main(["-p", "catalog", "photos"]))
 """
     run = installed("-c", code)
     assert run.stdout.splitlines()[-1] == "1"
-    assert run.stderr.strip() == "The app needs gradio, which the lesson alone does not: pip install 'rag_lib[app]'."
+    assert run.stderr.strip() == "The app needs gradio: make setup EXTRAS=app, or pip install '.[app]' in the repository's folder."
 
 
 def test_conda_and_colab_take_the_same_list():

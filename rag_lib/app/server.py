@@ -28,7 +28,7 @@ class Server:
 
     def __init__(self, choices: Choices, *, host: str = LOOPBACK, port: int = 0, root_path: str = ""):
         if find_spec("gradio") is None:
-            raise RagError("The app needs gradio, which the lesson alone does not: pip install 'rag_lib[app]'.")
+            raise RagError("The app needs gradio: make setup EXTRAS=app, or pip install '.[app]' in the repository's folder.")
         self.pipeline = Pipeline(choices)
         with ExitStack() as entered:
             entered.callback(self.pipeline.close)

@@ -17,6 +17,7 @@ from rag_lib.collection.rows import schema, to_row
 from rag_lib.errors import RagError
 from rag_lib.records import Item
 
+GET = "make setup EXTRAS=ray, or pip install '.[ray]' in the repository's folder."
 FILE_BYTES = 128 * 2**20  # of each file; Milvus makes at least one segment of each
 
 
@@ -28,10 +29,14 @@ def write_bulk(
     `batches`: items of distinct ids, and (n, dim) float32, unit rows. `root`: as of `Collection`. RagError without
     pymilvus's extra packages, and for what the collection cannot hold.
     """
+    there_already = logging.NullHandler()  # its import makes every library's log visible, unless there is a handler
+    logging.getLogger().addHandler(there_already)
     try:
         from pymilvus.bulk_writer import BulkFileType, LocalBulkWriter
     except ModuleNotFoundError:
-        raise RagError("pymilvus's bulk writer is not installed: pip install 'rag_lib[ray]'.") from None
+        raise RagError(f"pymilvus's bulk writer is not installed: {GET}") from None
+    finally:
+        logging.getLogger().removeHandler(there_already)
     import pyarrow.parquet as pq
 
     for logger in ("pymilvus", "pymilvus.bulk_writer", "bulk_writer"):  # its errors come as exceptions

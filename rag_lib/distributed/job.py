@@ -24,7 +24,7 @@ from rag_lib.distributed.place import Place
 from rag_lib.errors import RagError
 from rag_lib.images import ImageError, check_header, content_id
 
-MISSING = "Ray is not installed: pip install 'rag_lib[ray]', in a checkout pip install -e '.[ray]'."
+MISSING = "Ray is not installed: make setup EXTRAS=ray, or pip install '.[ray]' in the repository's folder."
 
 
 @dataclass(frozen=True)
