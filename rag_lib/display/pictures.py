@@ -4,6 +4,7 @@ In: records (Item, Hit, Query, Ranking). Out: a `Picture`, at most 900 pixels wi
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from PIL import Image, ImageDraw
@@ -107,9 +108,13 @@ def _asked(query: Query) -> str:
 
 
 def _listed(cells: Sequence[_Cell], most: int = 12) -> str:
-    names = [" ".join(filter(None, [cell.head, cell.title])) or "untitled" for cell in cells[:most]]
+    names = [" ".join(filter(None, [cell.head, cell.title])) or _file_of(cell.image) for cell in cells[:most]]
     more = f", and {len(cells) - most} more" if len(cells) > most else ""
     return f"{', '.join(names) or 'none'}{more}."
+
+
+def _file_of(image: Any) -> str:
+    return Path(image).stem if isinstance(image, str | Path) else "untitled"
 
 
 def _cell(entry: Any, caption: str | None, green: set[str]) -> _Cell:

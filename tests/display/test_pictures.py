@@ -59,6 +59,7 @@ def test_a_gallery_takes_items_paths_and_pictures_and_marks_unreadable_ones(hits
     picture = display.gallery([hits[0].item, hits[1].item.path, image, tmp_path / "none.jpg"], columns=4)
     assert count(picture, (1, 2, 3)) > 8_000
     assert count(picture, (235, 235, 235)) > 20_000
+    assert picture.alt == f"Pictures: {hits[0].item.title}, {hits[1].item.path.stem}, untitled, none."
     assert display.gallery([image], captions=["Ελληνικά и кириллица, été"]).image.height > 200
 
 
