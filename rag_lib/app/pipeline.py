@@ -196,5 +196,5 @@ class _EncodesOnce:
 
 def _notes(encoder: Encoder, query: Query, without: str | None) -> tuple[str, ...]:
     cautions = [*encoder.cautions(query.text, pictured=query.image is not None), *encoder.cautions(without)]
-    look = getattr(encoder, "photograph", lambda image, text: None)(query.image, query.text)
+    look = encoder.photograph(query.image, query.text)
     return tuple(dict.fromkeys(map(str, filter(None, [look, *cautions]))))

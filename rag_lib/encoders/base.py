@@ -91,6 +91,10 @@ class Encoder(ABC):
         """Whether the model reads the whole of a text, alone or beside a picture."""
         return True
 
+    def photograph(self, image, text: str | None):
+        """The words for which the model takes a query's photograph (`.words`, `.say`), if it does not embed it."""
+        return None
+
     def encode_images(
         self,
         paths: Sequence,

@@ -64,7 +64,7 @@ class PocketReranker:
         hits = check_hits(hits)
         reader, vocabulary = self.reader, self.reader.encoder.vocabulary
         # Of a photograph it has what the encoder could name, in words; the search was asked with the same.
-        look = getattr(reader.encoder, "photograph", lambda image, text: None)(query.image, query.text)
+        look = reader.encoder.photograph(query.image, query.text)
         if look and look.words:
             query = Query(None, look.say(query.text, vocabulary))
         meant = vocabulary.meant(query.text) if vocabulary else {}

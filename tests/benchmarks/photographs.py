@@ -40,8 +40,8 @@ def main() -> None:
         found = [[search(encoder, rows, catalog, path, text) for text in map(ask, ASKED)] for path in photographs]
         report(name, found, photographs, options.show)
         if name == "pocket":
-            notice = getattr(encoder, "photograph", lambda path: None)
-            print(f"  {sum(notice(path) is not None for path in photographs)} are noticed to be photographs")
+            noticed = sum(encoder.photograph(path, ask(ASKED[0])) is not None for path in photographs)
+            print(f"  {noticed} are noticed to be photographs")
             reranker = load_reranker("pocket")
             ranked = [
                 [reranker.rank(Query(path, text), hits).hits for text, hits in zip(map(ask, ASKED), each, strict=True)]

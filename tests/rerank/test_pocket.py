@@ -31,7 +31,8 @@ class PixelReader:
     labels = LABELS
 
     def __init__(self, sure=0.99, vocabulary=None):
-        self.sure, self.encoder = sure, SimpleNamespace(vocabulary=vocabulary)
+        self.sure = sure
+        self.encoder = SimpleNamespace(vocabulary=vocabulary, photograph=lambda image, text: None)
 
     def read_images(self, images):
         read = [self._look(open_image(image)) for image in images]
