@@ -17,7 +17,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EDITION ?= offline
 PORT ?= 7860
-WORKERS ?= 2
+WORKERS ?= 3
 # What `make quick` runs: of these the tests that are not slow.
 QUICK := tests/test_architecture.py tests/test_exercises.py tests/test_notebooks.py tests/test_panorama.py \
 	tests/test_paths.py tests/test_readme.py tests/test_records.py tests/test_typeset.py tests/images tests/rerank

@@ -40,10 +40,11 @@ def in_turn(tmp_path_factory):
 
 # What takes longest comes first, so that at the end no worker waits for another's.
 LONGEST = (
-    "notebooks/", "tests/encoders/visualized_bge/test_golden", "tests/collection/test_backends",
-    "tests/reliability/", "tests/app/", "tests/distributed/", "tests/evaluation/drawn/", "tests/encoders/",
-    "tests/training/", "tests/test_recipes", "tests/test_run", "tests/test_index", "tests/test_install",
+    "notebooks/", "tests/collection/", "tests/test_recipes", "tests/app/", "tests/encoders/visualized_bge/test_golden",
+    "tests/distributed/", "tests/evaluation/", "tests/reliability/", "tests/encoders/", "tests/training/",
+    "tests/test_other_encoders", "tests/test_run", "tests/test_index", "tests/test_install",
 )  # fmt: skip
+TOGETHER = ("tests/app/", "tests/evaluation/", "tests/training/")
 
 
 @pytest.fixture(scope="session")
@@ -64,22 +65,24 @@ def server(tmp_path_factory, pytestconfig, in_turn):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """A file at a time for each worker.
+    """A file at a time for each worker; together what shares something that is dear to make, or that one process opens.
 
-    The notebooks that share a store, which one process opens at a time, are one, and so are the others. The file that
-    runs on each backend is one for each of them: a server is mostly waited for.
+    That is the store of the notebooks (those without it are another part), a Milvus server, the app, a small training,
+    the drawn benchmark.
     """
     from xdist.scheduler import LoadFileScheduling
 
-    class ByFile(LoadFileScheduling):
+    class ByShared(LoadFileScheduling):
         def _split_scope(self, nodeid):
             file = super()._split_scope(nodeid)
             if file.endswith(".ipynb"):
                 return f"notebooks {'milvus_uri' in (config.rootpath / file).read_text('utf-8')}"
-            return f"{file} {'milvus-lite' in nodeid}" if file.endswith("test_backends.py") else file
+            if file.startswith("tests/collection/") and "milvus-lite" not in nodeid or "test_recipes" in file:
+                return "a Milvus server"
+            return next((room for room in TOGETHER if file.startswith(room)), file)
 
     config.option.loadscopereorder = False  # the order in which they were collected
-    return ByFile(config, log)
+    return ByShared(config, log)
 
 
 def pytest_collection_modifyitems(config, items):

@@ -153,7 +153,10 @@ print(main(["-p", "catalog", "photos"]))
 """
     run = installed("-c", code)
     assert run.stdout.splitlines()[-1] == "1"
-    assert run.stderr.strip() == "The app needs gradio: make setup EXTRAS=app, or pip install '.[app]' in the repository's folder."
+    assert (
+        run.stderr.strip()
+        == "The app needs gradio: make setup EXTRAS=app, or pip install '.[app]' in the repository's folder."
+    )
 
 
 def test_conda_and_colab_take_the_same_list():

@@ -28,7 +28,9 @@ class Server:
 
     def __init__(self, choices: Choices, *, host: str = LOOPBACK, port: int = 0, root_path: str = ""):
         if find_spec("gradio") is None:
-            raise RagError("The app needs gradio: make setup EXTRAS=app, or pip install '.[app]' in the repository's folder.")
+            raise RagError(
+                "The app needs gradio: make setup EXTRAS=app, or pip install '.[app]' in the repository's folder."
+            )
         self.pipeline = Pipeline(choices)
         with ExitStack() as entered:
             entered.callback(self.pipeline.close)
