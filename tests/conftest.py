@@ -70,6 +70,8 @@ def pytest_xdist_make_scheduler(config, log):
     That is the store of the notebooks (those without it are another part), a Milvus server, the app, a small training,
     the drawn benchmark.
     """
+    if config.getoption("--reliability"):
+        return None  # its files are long, and each case stands for itself
     from xdist.scheduler import LoadFileScheduling
 
     class ByShared(LoadFileScheduling):

@@ -16,6 +16,7 @@ from rag_lib.run import runs
 from rag_lib.run.command import choose, find_notebooks, main
 from rag_lib.run.execution import KERNELSPEC, NotebookFailed
 from rag_lib.run.parameters import plan
+from rag_lib.run.sweep import _ahead as ahead
 from rag_lib.run.sweep import read_sweep
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -150,11 +151,13 @@ def test_a_sweep_of_words_alone_is_drawn_as_points(sweep, executed):
         ("vary: {limit: [3]}\nparameters: {openai_key: x}", "looks like a secret"),
         ("vary: {out: [x]}", "--out"),
         ("limit: [3]", "names nothing to vary"),
+        ("vary: {}", "names nothing to vary"),
         ("vary: {limit: [3]}\nnotebook: 04", "mine.yaml holds 'notebook'. Known: vary,"),
         ("vary: {limit: [3]}\nnotebook: 04", "Did you mean 'notebooks'?"),
         ("vary: {limit: [3]}\nnotebooks: 05", "no numbered notebook '05'"),
         ("vary: {limit: [3]}\nedition: ofline", "no edition 'ofline'"),
         ("vary: {limit: [", "line 1 is not valid YAML"),
+        ("vary: {limit: ['\x01']}", "mine.yaml is not valid YAML"),  # the parser names no line for this one
     ],
 )
 def test_a_mistake_in_the_file_is_one_sentence_before_anything_runs(sweep, executed, capsys, text, sentence):
@@ -167,6 +170,12 @@ def test_a_mistake_in_the_file_is_one_sentence_before_anything_runs(sweep, execu
 def test_a_sweep_takes_its_parameters_from_its_file_alone(sweep, executed, capsys):
     assert sweep(GRID, "-p", "limit", "3") == 1
     assert "leave those of the command line out" in capsys.readouterr().err
+
+
+def test_how_long_it_takes_is_told_from_what_is_done():
+    assert ahead(5, []) == ""
+    assert ahead(5, [60, 80]) == "; 2 done before, about 4 min left, as long as those took"  # 3 of 70 s
+    assert ahead(2, [60, 80]) == "; 2 done before"
 
 
 def test_a_killed_sweep_goes_on_where_it_was(sweep, family, tmp_path, capsys):
