@@ -14,6 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from rag_lib.run import runs
 from rag_lib.run.command import choose, find_notebooks, main
+from rag_lib.run.comparison import WIDTH
 from rag_lib.run.execution import KERNELSPEC, NotebookFailed
 from rag_lib.run.parameters import plan
 from rag_lib.run.sweep import _ahead as ahead
@@ -224,13 +225,24 @@ def test_two_runs_are_compared_in_parameters_figures_and_versions(two, tmp_path,
     record["versions"]["torch"] = "0.0.1"
     (two[1] / "run.json").write_text(json.dumps(record))
     capsys.readouterr()
-    assert main(["--compare", *map(str, two), "--out", str(tmp_path / "both")]) == 0
+    assert main(["--compare", *map(str, two), "--out", str(tmp_path / "new" / "both")]) == 0
     text = capsys.readouterr().out
     assert text.startswith("[1] a\n[2] b\n") and re.search(r"limit +4 +9\n", text) and "query_text" not in text
     assert re.search(r"torch +[\d.]+\S* +0.0.1\n", text) and re.search(r"04_search +1.5 +1.5\n", text)
-    page = (tmp_path / "both" / "index.html").read_text()
-    assert "0.0.1" in page and 'href="../a/index.html"' in page and "8 of 30" in page
-    assert main(["--compare", *map(str, two), "--out", str(tmp_path / "both")]) == 0  # its own page is replaced
+    page = (tmp_path / "new" / "both" / "index.html").read_text()
+    assert "0.0.1" in page and 'href="../../a/index.html"' in page and "8 of 30" in page
+    # its own page is replaced
+    assert main(["--compare", *map(str, two), "--out", str(tmp_path / "new" / "both")]) == 0
+
+
+@pytest.mark.parametrize("longer, shown", [(0, "x" * WIDTH), (1, "x" * (WIDTH - 1) + "…")])
+def test_in_the_terminal_a_long_value_is_cut(two, tmp_path, capsys, longer, shown):
+    for folder, letter in zip(two, "xy", strict=True):
+        record = json.loads((folder / "run.json").read_text())
+        record["parameters"]["query_text"] = letter * (WIDTH + longer)
+        (folder / "run.json").write_text(json.dumps(record))
+    assert main(["--compare", *map(str, two), "--out", str(tmp_path / "both")]) == 0
+    assert f" {shown} " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
