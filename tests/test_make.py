@@ -63,7 +63,7 @@ def test_the_continuous_integration_calls_what_the_readme_calls_the_tests(make):
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
     commands = make("-n", "test")
     assert "ruff check ." in commands and "ruff format --check ." in commands
-    assert "-m pytest -n 2 --dist loadfile --nbval " in commands and commands.strip().endswith(" notebooks tests")
+    assert "-m pytest -n 3 --dist loadfile --nbval " in commands and commands.strip().endswith(" notebooks tests")
 
 
 def test_a_room_is_this_machines_or_a_milvus_that_runs(make):

@@ -245,8 +245,6 @@ def _check_given(batch_size: int, *lists: Sequence) -> None:
 
 
 def _state(path) -> tuple[int, ...] | None:
-    try:
+    with suppress(OSError, ValueError):
         found = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+        return found.st_ino, found.st_size, found.st_mtime_ns
