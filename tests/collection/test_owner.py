@@ -120,7 +120,7 @@ def test_of_those_who_share_a_name_none_removes_the_others_rows(address, folder,
         Collection(address, collection_name(shop(folder), encoder, owner="team"), root=folder, owner="anna")
 
 
-def test_a_folder_that_was_moved_on_this_machine_keeps_its_collection(address, folder, encoder, tmp_path):
+def test_a_folder_that_was_moved_on_this_machine_keeps_its_collection(address, folder, other, encoder, tmp_path):
     with open_index(shop(folder), encoder, address, progress=False) as collection:
         own = collection.ids()
     folder = folder.rename(tmp_path / "moved")
@@ -128,6 +128,9 @@ def test_a_folder_that_was_moved_on_this_machine_keeps_its_collection(address, f
     with open_index(shop(folder), encoder, address, progress=False) as collection:
         assert collection.ids() < own and collection.count() == 2
         assert collection.search(encoder.encode_query(folder / "lamp.jpg"), limit=1)[0].item.path == folder / "lamp.jpg"
+    shutil.copytree(other, tmp_path / "pictures")  # what comes to the old place is another's
+    with pytest.raises(RagError, match="belongs to the folder 'moved'"):
+        open_index(shop(tmp_path / "pictures"), encoder, address, progress=False)
 
 
 def test_rows_of_an_earlier_version_have_no_owner_and_are_not_removed(address, folder, encoder):
