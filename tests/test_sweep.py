@@ -253,11 +253,13 @@ def test_in_the_terminal_a_long_value_is_cut(two, tmp_path, capsys, longer, show
         (["a", "c"], "both", "c holds no run that came to its end"),
         (["a", "b"], "a", "a holds a run itself"),
         (["a", "d"], "both", "d/run.json is not as this version writes it"),
+        (["a", "e"], "both", "e/run.json is not as this version writes it"),
     ],
 )
 def test_what_cannot_be_compared_is_named(two, tmp_path, capsys, folders, out, sentence):
-    (tmp_path / "d").mkdir()
-    (tmp_path / "d" / "run.json").write_text('{"made_by": "me"}')
+    for name, text in (("d", '{"made_by": "me"}'), ("e", '{"made_by": "rag_l')):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(text)
     before = (two[0] / "index.html").read_bytes()
     folders = [str(tmp_path / name) for name in folders]
     assert main(["--compare", *folders, "--out", str(tmp_path / out)]) == 1

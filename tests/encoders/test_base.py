@@ -1,5 +1,6 @@
 """What all encoders share, shown with the smallest one: the mean color of a picture as its vector."""
 
+import io
 import threading
 import time
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tqdm import tqdm
 
 from rag_lib.encoders.base import Encoder
 from rag_lib.errors import RagError
@@ -49,6 +51,14 @@ def paths(tmp_path):
 
 def encode(encoder, paths, batch_size=8):
     return encoder.encode_images(paths, batch_size=batch_size, progress=False)
+
+
+def test_a_bar_that_is_given_goes_on_by_each_picture_and_stays_open(paths, tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"bad")
+    with tqdm(total=60, file=io.StringIO()) as bar:
+        for some, size in ((paths, 8), ([*paths[:3], tmp_path / "bad.png"], 1)):
+            MeanColor().encode_images(some, batch_size=size, progress=bar)
+        assert bar.n == 29 and not bar.disable
 
 
 def test_rows_stay_in_order_though_some_pictures_are_slow_to_read(paths):
