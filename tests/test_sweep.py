@@ -17,6 +17,7 @@ from rag_lib.run.command import choose, find_notebooks, main
 from rag_lib.run.comparison import WIDTH
 from rag_lib.run.execution import KERNELSPEC, NotebookFailed
 from rag_lib.run.parameters import plan
+from rag_lib.run.record import FORM
 from rag_lib.run.sweep import _ahead as ahead
 from rag_lib.run.sweep import read_sweep
 
@@ -257,7 +258,7 @@ def test_in_the_terminal_a_long_value_is_cut(two, tmp_path, capsys, longer, show
     ],
 )
 def test_what_cannot_be_compared_is_named(two, tmp_path, capsys, folders, out, sentence):
-    for name, text in (("d", '{"made_by": "me"}'), ("e", '{"made_by": "rag_l')):
+    for name, text in (("d", json.dumps({"made_by": "me", "form": FORM})), ("e", '{"made_by": "rag_l')):
         (tmp_path / name).mkdir()
         (tmp_path / name / "run.json").write_text(text)
     before = (two[0] / "index.html").read_bytes()
