@@ -100,7 +100,7 @@ test: setup  ## Lint, every notebook again, its outputs compared with the commit
 questions: setup  ## Every notebook with every other question (a quarter of an hour; `make test` asks one each)
 	$(BIN)/python -m pytest --nbval --nbval-current-env --all-questions notebooks tests/conftest.py
 
-reliability: setup  ## Kills, damage, full disks, hostile input: half an hour (`make test` tries a sample)
+reliability: setup  ## Kills, damage, full disks, hostile input: forty minutes (`make test` tries a sample)
 	$(BIN)/python -m pytest -n $(WORKERS) --reliability $(if $(CORPUS),--corpus "$(CORPUS)") tests/reliability tests/app/test_many_visitors.py
 
 bench: setup  ## How fast each part is on this machine
