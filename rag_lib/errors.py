@@ -51,3 +51,8 @@ def warn_outside(sentence: str, kind: type[Warning]) -> None:
     while frame.f_back and frame.f_globals.get("__name__", "").startswith("rag_lib."):
         frame = frame.f_back
     warnings.warn_explicit(sentence, kind, frame.f_code.co_filename, frame.f_lineno, frame.f_globals.get("__name__"))
+
+
+def how_to_get(extra: str) -> str:
+    """The remedy where a package of one of pyproject.toml's extras is missing."""
+    return f"make setup EXTRAS={extra}, or pip install '.[{extra}]' in the repository's folder."

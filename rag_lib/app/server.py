@@ -14,7 +14,7 @@ from rag_lib.app.faults import Unavailable
 from rag_lib.app.pipeline import Pipeline
 from rag_lib.app.surroundings import LOOPBACK, surroundings
 from rag_lib.app.uploads import MAX_BYTES
-from rag_lib.errors import RagError
+from rag_lib.errors import RagError, how_to_get
 
 SESSIONS = 100  # of so many visitors the pictures are held in memory, some 6 MB each; the oldest are forgotten first
 LEFT_AFTER = 60  # seconds after which an upload is deleted, at the next look, twice in that time
@@ -28,9 +28,7 @@ class Server:
 
     def __init__(self, choices: Choices, *, host: str = LOOPBACK, port: int = 0, root_path: str = ""):
         if find_spec("gradio") is None:
-            raise RagError(
-                "The app needs gradio: make setup EXTRAS=app, or pip install '.[app]' in the repository's folder."
-            )
+            raise RagError(f"The app needs gradio: {how_to_get('app')}")
         self.pipeline = Pipeline(choices)
         with ExitStack() as entered:
             entered.callback(self.pipeline.close)

@@ -14,10 +14,9 @@ import numpy as np
 
 from rag_lib.collection.owner import origin_of
 from rag_lib.collection.rows import schema, to_row
-from rag_lib.errors import RagError
+from rag_lib.errors import RagError, how_to_get
 from rag_lib.records import Item
 
-GET = "make setup EXTRAS=ray, or pip install '.[ray]' in the repository's folder."
 FILE_BYTES = 128 * 2**20  # of each file; Milvus makes at least one segment of each
 
 
@@ -34,7 +33,7 @@ def write_bulk(
     try:
         from pymilvus.bulk_writer import BulkFileType, LocalBulkWriter
     except ModuleNotFoundError:
-        raise RagError(f"pymilvus's bulk writer is not installed: {GET}") from None
+        raise RagError(f"pymilvus's bulk writer is not installed: {how_to_get('ray')}") from None
     finally:
         logging.getLogger().removeHandler(there_already)
     import pyarrow.parquet as pq

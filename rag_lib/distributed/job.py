@@ -21,10 +21,10 @@ from tqdm.auto import tqdm
 from rag_lib.catalog.folder import candidates, is_query
 from rag_lib.distributed.parts import Embedded, keep
 from rag_lib.distributed.place import Place
-from rag_lib.errors import RagError
+from rag_lib.errors import RagError, how_to_get
 from rag_lib.images import ImageError, check_header, content_id
 
-MISSING = "Ray is not installed: make setup EXTRAS=ray, or pip install '.[ray]' in the repository's folder."
+MISSING = f"Ray is not installed: {how_to_get('ray')}"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from rag_lib.errors import RagError
 from rag_lib.paths import is_part
 
 LOCK = ".run.lock"
-MOMENT_S = 3
 MADE_BY = "rag_lib.run"
 HERO_FILES = ("result.json", "query.jpg", "panorama.jpg", "winner.jpg")
 OURS = ('content="rag_lib.run"', "<title>Multimodal RAG with Milvus</title>")  # of pages
@@ -34,7 +33,7 @@ def hold(folder: Path, *, shown: str, remedy: str) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / LOCK).touch()  # FileLock takes some reasons why it cannot for a lock
         # A process that a killed run was just starting has this file open, too, until it is a program of its own.
-        with FileLock(folder / LOCK).acquire(timeout=MOMENT_S):
+        with FileLock(folder / LOCK).acquire(timeout=3):
             try:
                 holder = f"process {os.getpid()} on {platform.node()}, since {time.strftime('%H:%M')}"
                 (folder / LOCK).write_text(holder, encoding="utf-8")
