@@ -116,7 +116,8 @@ nb: setup  ## Before a commit: run the notebooks in place, clean their outputs, 
 	$(BIN)/python -m rag_lib.run --inplace
 	$(BIN)/python notebooks/figures/hero.py
 
-# For the first 3.11, so that the lock fits a system's own, such as Debian 12's 3.11.2.
+# For the first 3.11, so that the lock fits a system's own, such as Debian 12's 3.11.2. A newer jsonschema brings
+# rfc3987-syntax, which each process that reads a notebook or belongs to Ray compiles anew: two seconds, if not three.
 lock:  ## Resolve the dependencies of pyproject.toml anew into requirements.lock (Linux, Python 3.11)
 	@$(CHECK_PYTHON)
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) or sys.platform != "linux")' \
@@ -124,7 +125,7 @@ lock:  ## Resolve the dependencies of pyproject.toml anew into requirements.lock
 	@echo "Resolving (a minute or two, nothing is installed) ..."
 	@place=$$(mktemp -d) && trap 'rm -rf $$place' EXIT && \
 	"$(PYTHON)" -m pip install --dry-run --ignore-installed --quiet --quiet --report $$place/report \
-		--python-version 3.11.0 --only-binary :all: --target $$place $(OURS) && \
+		--python-version 3.11.0 --only-binary :all: --target $$place $(OURS) 'jsonschema<4.25' && \
 	"$(PYTHON)" -c "$$LOCK" $$place/report > requirements.lock.new && mv requirements.lock.new requirements.lock && \
 	echo "requirements.lock names $$(grep -c == requirements.lock) packages; try it: make clean test"
 

@@ -162,3 +162,17 @@ def test_a_worker_that_loads_another_model_says_so(cluster, photos, tmp_path):
     model = job.describe(SETTINGS)._replace(fingerprint="another")
     with pytest.raises(RagError, match="and another was expected: the machines have other weights"):
         embed(Place(photos), Place(tmp_path / "work"), model, SETTINGS, progress=False)
+
+
+def test_a_cluster_that_does_not_start_here_is_a_sentence(tmp_path):
+    code = "from rag_lib.distributed import job; job.connect(job.Settings('pocket'))"
+    folder = tmp_path / ("too long for a socket " * 6)
+    folder.mkdir()
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=os.environ | {"RAY_TMPDIR": str(folder)},
+        capture_output=True,
+        text=True,
+    )
+    assert "RagError: Ray did not start here (" in told.stderr and "run this again when less runs" in told.stderr
