@@ -86,8 +86,8 @@ def connect(settings: Settings, address: str | None = None) -> None:
     except Exception as exc:  # as Ray says that its own processes did not start in time, or have no place
         said = next(iter(str(exc).splitlines()), type(exc).__name__).rstrip(".")
         raise RagError(
-            f"Ray did not start here ({said}). It waits 15 seconds for its processes, which a busy machine takes longer "
-            f"to start: run this again when less runs, or give --ray-address of a cluster."
+            f"Ray did not start here ({said}). It waits 15 seconds for its processes, which a busy machine takes "
+            f"longer to start: run this again when less runs, or give --ray-address of a cluster."
         ) from None
 
 
