@@ -5,7 +5,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
 from rag_lib.display import show
@@ -39,3 +39,17 @@ def test_a_wide_picture_is_scrolled_in_its_own_frame_and_fades_where_it_goes_on(
         page.evaluate(f"{frame}.scrollLeft = 9999")
         assert page.evaluate(f"{frame}.scrollLeft + {frame}.clientWidth") == 640
         page.wait_for_function(f"getComputedStyle({frame}).maskImage == 'none'")
+
+
+def test_a_wide_table_does_so_too(browser, tmp_path):
+    row = "|" + "many words in a column|" * 20
+    cell = new_markdown_cell(f"{row}\n{'|---' * 20}|\n{row}")
+    nbformat.write(new_notebook(cells=[cell]), tmp_path / "01_first.ipynb")
+    table = "document.querySelector('table')"
+    with browser.new_context(viewport={"width": 390, "height": 800}) as context:
+        page = context.new_page()
+        page.goto(write_lesson_page(tmp_path / "01_first.ipynb").as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.wait_for_function(f"getComputedStyle({table}).maskImage.startsWith('linear-gradient')")
+        page.evaluate(f"{table}.scrollLeft = 9999")
+        page.wait_for_function(f"getComputedStyle({table}).maskImage == 'none'")
