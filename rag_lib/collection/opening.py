@@ -22,7 +22,7 @@ _making = threading.Lock()  # Milvus Lite makes a collection's folder a moment b
 # Exact. Rows and queries have length 1 here, so that the inner product is the cosine; for COSINE Milvus Lite would
 # measure and divide all rows anew for every query, which takes as long again. One that was named has COSINE.
 LOCAL_INDEX = {"index_type": "FLAT", "metric_type": "IP"}
-GROWN_INDEX = {"index_type": "HNSW", "metric_type": "IP"}
+GROWN_INDEX = {"index_type": "HNSW", "metric_type": "IP"}  # built when it is loaded, so that nobody waits before that
 LOCAL_INDEXES = ("FLAT", "HNSW", "HNSW_SQ", "IVF_FLAT", "IVF_SQ8", "AUTOINDEX")  # it takes any word, and fails later
 # b = 0: a title that says more is not worth less; the default, 0.75, is for pages of text. The parameters stand below
 # two "params": Milvus takes them so or flat, Milvus Lite only so, of what pymilvus sends.
@@ -97,7 +97,7 @@ def open_collection(
             if field in fields and not is_built(field):
                 params = client.prepare_index_params()
                 params.add_index(field, **(WORD_INDEX if field == WORDS else vector_index))
-                ensure(partial(is_built, field), "create_index", index_params=params)
+                ensure(partial(is_built, field), "create_index", index_params=params, sync=not local)
 
     chosen = {"index_type": index or "AUTOINDEX", "metric_type": "COSINE"}
     vector_index = LOCAL_INDEX if local and not index else chosen
@@ -157,7 +157,7 @@ def grow(client: Any, call: Callable[..., Any]) -> None:
     for field in wanted.keys() - set(call("list_indexes")):
         params = client.prepare_index_params()
         params.add_index(field, **wanted[field])
-        call("create_index", index_params=params)
+        call("create_index", index_params=params, sync=False)
     call("load_collection")
 
 
