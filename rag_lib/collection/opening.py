@@ -97,7 +97,7 @@ def open_collection(
             if field in fields and not is_built(field):
                 params = client.prepare_index_params()
                 params.add_index(field, **(WORD_INDEX if field == WORDS else vector_index))
-                ensure(partial(is_built, field), "create_index", index_params=params, sync=not local)
+                ensure(partial(is_built, field), "create_index", index_params=params, sync=False)
 
     chosen = {"index_type": index or "AUTOINDEX", "metric_type": "COSINE"}
     vector_index = LOCAL_INDEX if local and not index else chosen
