@@ -90,6 +90,7 @@ def test_every_combination_is_one_run_and_all_are_compared(sweep, executed, caps
     assert "04_search: alike" not in text and "Alike in all: versions, checksums." in text
 
     page = (sweep.out / "index.html").read_text()
+    assert "The sweep of mine.yaml" in page
     assert "<b>mug" not in page and "a &lt;b&gt;mug&lt;/b&gt;" in page
     assert page.count("data:image/png;base64") == 1  # the chart of two figures, over the limit
     assert 'alt="Lines: 04_search: found in place, seconds over limit, 2 of them."' in page

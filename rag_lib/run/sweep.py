@@ -111,7 +111,12 @@ def run_sweep(path: Path, *, family: Sequence[Path], out: Path) -> Path:
         labels = {folder: in_words(values) for folder, (values, _) in combinations.items()}
         print(
             compare(
-                list(combinations), out, labels=labels, failed=failed, vary=sweep.vary, title=f"The sweep {path.stem}"
+                list(combinations),
+                out,
+                labels=labels,
+                failed=failed,
+                vary=sweep.vary,
+                title=f"The sweep of {path.name}",
             )
         )
     if failed:
