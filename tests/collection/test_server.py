@@ -111,6 +111,8 @@ def test_a_server_of_today_has_all_that_the_local_folder_has(tmp_path, samples):
             assert samples.ids(collection.search(samples.vectors(3)[2], limit=1, text="4")) == ["id004"]
             assert samples.ids(collection.search(samples.vectors(1)[0], where={"theme": None})) == ["id005", "id002"]
             assert repr(collection) == f"Collection('http://127.0.0.1:{port}', 'items', dim=8)"
+            index = collection.client.describe_index("items", "vector")
+            assert (index["index_type"], index["metric_type"]) == ("AUTOINDEX", "COSINE")  # the server's own choice
     finally:
         server.stop(grace=0)
         database.close()
