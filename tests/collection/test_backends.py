@@ -239,7 +239,8 @@ def test_a_tie_longer_than_milvus_gives_at_once_ends_there(backend, samples, mon
 def test_all_rows_are_read_however_many_come_at_once(backend, samples, monkeypatch):
     items = samples.items(10)
     with backend.open(dim=samples.DIM) as collection:
-        collection.upsert(items, samples.vectors(10), batch_size=4, progress=False)
+        for size in (1, 4):
+            assert collection.upsert(items, samples.vectors(10), batch_size=size, progress=False) == 10
         for page in (1, 3, 5, 9, 10, 11):
             monkeypatch.setattr("rag_lib.collection.connection.PAGE", page)
             monkeypatch.setattr("rag_lib.collection.milvus.PAGE", page)
@@ -476,8 +477,9 @@ def test_bad_vectors_are_named_and_nothing_is_written(backend, samples):
             collection.upsert(items, vectors[:2])
         with pytest.raises(RagError, match=r"\(3, 4\).*8"):
             collection.upsert(items, vectors[:, :4])
-        with pytest.raises(RagError, match="batch_size"):
-            collection.upsert(items, vectors, batch_size=-1)
+        for size in (0, -1):
+            with pytest.raises(RagError, match=f"batch_size is {size}; it must be at least 1"):
+                collection.upsert(items, vectors, batch_size=size)
         for item, reason in [
             (Item("x" * 65, Path("a")), "65 bytes"),
             (Item("", Path("a")), "0 bytes"),
