@@ -1,6 +1,7 @@
 """A local collection at every size: exact while small, a graph beyond; and answers as Milvus Lite gives them."""
 
 import random
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,24 @@ def test_a_search_gives_what_milvus_lites_own_gives_whatever_was_written_before(
                     theirs = found(limit)
                 assert [list(each) for each in ours] == [list(each) for each in theirs], what
                 assert ours == [pytest.approx(each, abs=1e-6) for each in theirs], what
+
+
+def test_rows_stay_live_where_files_are_merged_between_two_searches(tmp_path, monkeypatch, samples):
+    merge, may_begin = engine.Collection._bg_compact_and_index, threading.Event()
+    monkeypatch.setattr(engine.Collection, "_bg_compact_and_index", lambda self: (may_begin.wait(30), merge(self)))
+    with Collection(tmp_path / "a.db", "items", dim=DIM) as collection:
+
+        def found():
+            return [samples.ids(hits) for hits in collection.search_many(clustered(3, seed=1), 40)]
+
+        for start in range(0, 48, 8):  # six small files
+            collection.upsert(numbered(48)[start : start + 8], clustered(48)[start : start + 8])
+        collection.delete(["id00003", "id00030"])
+        before, files = found(), list(tmp_path.rglob("data_*.parquet"))
+        may_begin.set()
+        assert collection.wait_for_index(60)
+        assert len(list(tmp_path.rglob("data_*.parquet"))) < len(files)
+        assert found() == before
 
 
 @pytest.mark.parametrize("how", ["version", "switch"])
