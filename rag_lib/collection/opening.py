@@ -22,7 +22,7 @@ _making = threading.Lock()  # Milvus Lite makes a collection's folder a moment b
 # Exact. Rows and queries have length 1 here, so that the inner product is the cosine; for COSINE Milvus Lite would
 # measure and divide all rows anew for every query, which takes as long again. One that was named has COSINE.
 LOCAL_INDEX = {"index_type": "FLAT", "metric_type": "IP"}
-GROWN_INDEX = {"index_type": "HNSW", "metric_type": "IP"}  # built when it is loaded, so that nobody waits before that
+GROWN_INDEX = {"index_type": "HNSW", "metric_type": "IP"}
 LOCAL_INDEXES = ("FLAT", "HNSW", "HNSW_SQ", "IVF_FLAT", "IVF_SQ8", "AUTOINDEX")  # it takes any word, and fails later
 # b = 0: a title that says more is not worth less; the default, 0.75, is for pages of text. The parameters stand below
 # two "params": Milvus takes them so or flat, Milvus Lite only so, of what pymilvus sends.
@@ -93,6 +93,7 @@ def open_collection(
         return field in call("list_indexes")
 
     def build_missing() -> None:
+        """Nobody waits for it: rows are found before it is there, and pymilvus sleeps half a second before it looks."""
         for field in ("vector", WORDS):
             if field in fields and not is_built(field):
                 params = client.prepare_index_params()

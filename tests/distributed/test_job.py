@@ -171,7 +171,7 @@ def test_a_cluster_that_does_not_start_here_is_a_sentence(tmp_path):
     told = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
-        env=os.environ | {"RAY_TMPDIR": str(folder)},
+        env=os.environ | {"RAY_TMPDIR": str(folder), "RAY_ADDRESS": ""},
         capture_output=True,
         text=True,
     )
