@@ -83,8 +83,10 @@ def connect(settings: Settings, address: str | None = None) -> None:
         ray.init(address, logging_level=logging.WARNING, **own)
     except ConnectionError as exc:
         raise RagError(f"No Ray cluster answers at {address!r} ({str(exc).splitlines()[0]}).") from None
-    except Exception as exc:  # as Ray says that its own processes did not start in time, or have no place
-        said = next(iter(str(exc).splitlines()), type(exc).__name__).rstrip(".")
+    except Exception as exc:  # a bare one, where its own processes did not start in time
+        if not own:
+            raise
+        said = str(exc).partition("\n")[0].rstrip(".")
         raise RagError(
             f"Ray did not start here ({said}). It waits 15 seconds for its processes, which a busy machine takes "
             f"longer to start: run this again when less runs, or give --ray-address of a cluster."

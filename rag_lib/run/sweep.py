@@ -109,16 +109,8 @@ def run_sweep(path: Path, *, family: Sequence[Path], out: Path) -> Path:
                 print(f"  failed: {exc}")
         print()
         labels = {folder: in_words(values) for folder, (values, _) in combinations.items()}
-        print(
-            compare(
-                list(combinations),
-                out,
-                labels=labels,
-                failed=failed,
-                vary=sweep.vary,
-                title=f"The sweep of {path.name}",
-            )
-        )
+        title = f"The sweep of {path.name}"
+        print(compare(list(combinations), out, labels=labels, failed=failed, vary=sweep.vary, title=title))
     if failed:
         names = "\n".join(f"  {labels[folder]}" for folder in failed)
         raise RagError(
