@@ -81,10 +81,10 @@ def open_collection(
     the same collection at the same time.
     """
 
-    def ensure(there: Callable[[], bool], method: str, **options: Any) -> None:
+    def ensure(there: Callable[[], bool], make: Callable[[], Any]) -> None:
         """Another opener may have been quicker: what it made is no error."""
         try:
-            call(method, **options)
+            make()
         except MilvusError:
             if not there():
                 raise
@@ -93,12 +93,10 @@ def open_collection(
         return field in call("list_indexes")
 
     def build_missing() -> None:
-        """Nobody waits for it: rows are found before it is there, and pymilvus sleeps half a second before it looks."""
         for field in ("vector", WORDS):
             if field in fields and not is_built(field):
-                params = client.prepare_index_params()
-                params.add_index(field, **(WORD_INDEX if field == WORDS else vector_index))
-                ensure(partial(is_built, field), "create_index", index_params=params, sync=False)
+                wanted = WORD_INDEX if field == WORDS else vector_index
+                ensure(partial(is_built, field), partial(_build, client, call, field, wanted))
 
     chosen = {"index_type": index or "AUTOINDEX", "metric_type": "COSINE"}
     vector_index = LOCAL_INDEX if local and not index else chosen
@@ -109,7 +107,7 @@ def open_collection(
                 raise RagError(f"{place} holds no collection {name!r}: give dim to make it.")
             options = {"schema": schema(dim, full=not lacks), "consistency_level": consistency}
             options |= {"properties": {PROPERTY: owner}} if owner else {}
-            ensure(lambda: call("has_collection"), "create_collection", **options)
+            ensure(partial(call, "has_collection"), partial(call, "create_collection", **options))
     described = call("describe_collection")
     fields = {field["name"]: field for field in described["fields"]}
     if not fields.keys() >= set(OWN):
@@ -156,10 +154,15 @@ def grow(client: Any, call: Callable[..., Any]) -> None:
     call("drop_index", index_name="vector")
     wanted = {"vector": GROWN_INDEX, WORDS: WORD_INDEX}
     for field in wanted.keys() - set(call("list_indexes")):
-        params = client.prepare_index_params()
-        params.add_index(field, **wanted[field])
-        call("create_index", index_params=params, sync=False)
+        _build(client, call, field, wanted[field])
     call("load_collection")
+
+
+def _build(client: Any, call: Callable[..., Any], field: str, index: dict[str, Any]) -> None:
+    """Nobody waits for it: rows are found before it is there, and pymilvus sleeps half a second before it looks."""
+    params = client.prepare_index_params()
+    params.add_index(field, **index)
+    call("create_index", index_params=params, sync=False)
 
 
 def _lacks(place: str, version: str) -> str:
